@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file server.h
+ * The target's side of the link (docs/link.md): the bootloader's and the agent's. What only a receiver of images needs stands in
+ * server_install.c, so that an application that merely confirms does not carry it.
+ */
+#ifndef FOTA_SERVER_H
+#define FOTA_SERVER_H
+
+#include "fota/install.h"
+
+struct fota_server;
+
+struct fota_server_port {
+    void *ctx;
+    /** Send bytes; may block until they are on their way. */
+    void (*send)(void *ctx, const uint8_t *data, size_t length);
+    /** REBOOT was answered: reset soon. @param where FOTA_LINK_REBOOT_NORMAL or FOTA_LINK_REBOOT_LOADER. */
+    void (*reboot)(void *ctx, unsigned where);
+};
+
+struct fota_server {
+    const struct fota_server_port *port;
+    struct fota_journal *journal;
+    struct fota_link_info info; /* what does not change is filled in by the owner */
+    /** BEGIN, DATA, FINISH, STATUS, ABORT: fota_server_install(), or NULL: unknown here. */
+    void (*install)(struct fota_server *server, const struct fota_frame *request);
+    struct fota_installer *installer;
+    uint32_t window;  /* bytes of image that may be under way */
+    uint32_t session; /* the owner begins with something that differs from boot to boot */
+    bool stay;        /* the gateway has asked the bootloader to stay */
+    struct fota_link_rx rx;
+};
+
+/** Take bytes from the line and answer what is complete.
+ *  @return how many good frames they completed: somebody is there. */
+unsigned fota_server_feed(struct fota_server *server, const uint8_t *data, size_t length);
+
+/** Requests that install (see struct fota_server). */
+void fota_server_install(struct fota_server *server, const struct fota_frame *request);
+
+/** Answer a request. @param body what follows the status, at most 160 bytes. */
+void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const uint8_t *body,
+                         size_t length);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "fota/boot.h"
+
+#include "fota/crc32.h"
+
+#include <string.h>
+
+#define CHUNK 512u
+
+int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t size, uint32_t *crc,
+                     uint8_t sha256[FOTA_SHA256_SIZE], uint8_t vectors[8])
+{
+    struct fota_sha256 hash;
+    uint32_t chunk[CHUNK / 4u];
+
+    fota_sha256_init(&hash);
+    if (crc != NULL)
+        *crc = 0;
+    for (uint32_t done = 0; done < size;) {
+        uint32_t length = size - done < CHUNK ? size - done : CHUNK;
+        int error = flash->read(flash->ctx, fota_slot_code(slot) + done, chunk, length);
+
+        if (error != FOTA_OK)
+            return error;
+        if (done == 0)
+            memcpy(vectors, chunk, 8);
+        fota_sha256_update(&hash, chunk, length);
+        if (crc != NULL)
+            *crc = fota_crc32(*crc, chunk, length);
+        done += length;
+    }
+    fota_sha256_out(&hash, sha256);
+    return FOTA_OK;
+}
+
+static int check(const struct fota_flash *flash, unsigned slot, const struct fota_target *target,
+                 const struct fota_key *keys, unsigned key_count, struct fota_slot_image *image)
+{
+    uint8_t raw[FOTA_HEADER_SIZE], digest[FOTA_SHA256_SIZE], vectors[8];
+    /* the floor gates what may be installed and tried, not what was confirmed: see fota_boot_decide() */
+    struct fota_target any_floor = *target;
+    int error = flash->read(flash->ctx, fota_slot_base(slot), raw, sizeof raw);
+
+    any_floor.floor = 0;
+    if (error == FOTA_OK)
+        error = fota_header_decode(raw, &image->header);
+    if (error == FOTA_E_MAGIC)
+        return FOTA_E_NO_IMAGE;
+    if (error == FOTA_OK) {
+        fota_header_identity(raw, image->identity);
+        error = fota_header_fits(&image->header, &any_floor);
+    }
+    if (error == FOTA_OK)
+        error = fota_header_verify(raw, keys, key_count);
+    if (error == FOTA_OK)
+        error = fota_slot_digest(flash, slot, image->header.image_size, NULL, digest, vectors);
+    if (error == FOTA_OK && memcmp(digest, image->header.sha256[slot], FOTA_SHA256_SIZE) != 0)
+        error = FOTA_E_HASH;
+    if (error == FOTA_OK)
+        error = fota_vectors_check(vectors, image->header.image_size, slot);
+    return error;
+}
+
+int fota_slot_check(const struct fota_flash *flash, unsigned slot, const struct fota_target *target,
+                    const struct fota_key *keys, unsigned key_count, struct fota_slot_image *image)
+{
+    memset(image, 0, sizeof *image);
+    return image->error = check(flash, slot, target, keys, key_count, image);
+}
+
+/* --- the decision ------------------------------------------------------------------------------------------- */
+
+static int16_t reason_of(enum fota_reset_cause cause)
+{
+    return cause == FOTA_RESET_WATCHDOG   ? FOTA_E_WATCHDOG
+           : cause == FOTA_RESET_FAULT    ? FOTA_E_FAULT
+           : cause == FOTA_RESET_DEADLINE ? FOTA_E_DEADLINE
+                                          : FOTA_E_RESETS;
+}
+
+/* Check a slot that the journal knows: it must hold the very image that the record is about. */
+static int check_ref(const struct fota_slot_view *view, const struct fota_image_ref *ref, struct fota_slot_image *image)
+{
+    int error = view->check(view->ctx, ref->slot, image);
+
+    if (error == FOTA_OK && memcmp(image->identity, ref->identity, FOTA_IDENTITY_SHORT) != 0)
+        error = image->error = FOTA_E_NO_IMAGE;
+    return error;
+}
+
+/* The candidate: may it be tried (again)? @return FOTA_OK or why it is rejected. */
+static int16_t judge_candidate(const struct fota_boot_state *state, enum fota_reset_cause cause, uint32_t floor,
+                               const struct fota_slot_view *view, struct fota_decision *d)
+{
+    int error;
+
+    if (state->trial == FOTA_TRIAL_RUNNING && (cause == FOTA_RESET_DEADLINE || state->attempts >= FOTA_ATTEMPTS))
+        return reason_of(cause);
+    error = check_ref(view, &state->candidate, &d->image);
+    if (error == FOTA_OK && d->image.header.counter < floor)
+        error = FOTA_E_FLOOR;
+    return (int16_t) error;
+}
+
+/* With nothing confirmed that boots: the best valid image that was not rejected is entered as a trial. */
+static void find_any(const struct fota_boot_state *state, uint32_t floor,
+                     const struct fota_slot_view *view, struct fota_decision *d)
+{
+    struct fota_header best = {0};
+
+    for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++) {
+        const struct fota_header *h = &d->image.header;
+
+        if (view->check(view->ctx, slot, &d->image) != FOTA_OK || h->counter < floor ||
+            fota_journal_rejected(state, d->image.identity) != FOTA_OK ||
+            (d->reject == slot && memcmp(d->reject_identity, d->image.identity, FOTA_IDENTITY_SHORT) == 0))
+            continue;
+        if (d->slot == FOTA_SLOT_NONE || h->counter > best.counter ||
+            (h->counter == best.counter && fota_version_compare(&h->version, &best.version) > 0)) {
+            best = *h;
+            d->slot = (uint8_t) slot;
+            d->attempt = 1;
+        }
+    }
+    /* the view has one image at a time: come back to the one that was chosen */
+    if (d->slot != FOTA_SLOT_NONE && d->slot != FOTA_SLOT_COUNT - 1u)
+        (void) view->check(view->ctx, d->slot, &d->image);
+}
+
+void fota_boot_decide(const struct fota_boot_state *state, enum fota_reset_cause cause, uint32_t floor_builtin,
+                      const struct fota_slot_view *view, struct fota_decision *d)
+{
+    uint32_t floor = state->floor > floor_builtin ? state->floor : floor_builtin;
+
+    memset(d, 0, sizeof *d);
+    d->slot = d->reject = FOTA_SLOT_NONE;
+    if (state->trial != FOTA_TRIAL_NONE) {
+        d->reason = judge_candidate(state, cause, floor, view, d);
+        if (d->reason == FOTA_OK) {
+            d->slot = state->candidate.slot;
+            d->attempt = (uint8_t) (state->attempts + 1u);
+            return;
+        }
+        d->reject = state->candidate.slot;
+        memcpy(d->reject_identity, state->candidate.identity, FOTA_IDENTITY_SHORT);
+    }
+    if (state->confirmed.slot != FOTA_SLOT_NONE && check_ref(view, &state->confirmed, &d->image) == FOTA_OK) {
+        d->slot = state->confirmed.slot;
+        return;
+    }
+    find_any(state, floor, view, d);
+}
+
+int fota_boot_record_reject(struct fota_journal *journal, const struct fota_decision *d)
+{
+    struct fota_record record = {.type = FOTA_RECORD_REJECTED, .slot = d->reject, .reason = d->reason};
+
+    if (d->reject == FOTA_SLOT_NONE)
+        return FOTA_OK;
+    memcpy(record.identity, d->reject_identity, FOTA_IDENTITY_SHORT);
+    return fota_journal_append(journal, &record);
+}
+
+int fota_boot_record_attempt(struct fota_journal *journal, const struct fota_decision *d)
+{
+    struct fota_record record = {.type = FOTA_RECORD_TRIAL, .slot = d->slot, .arg = d->attempt};
+
+    if (d->attempt == 0)
+        return FOTA_OK;
+    memcpy(record.identity, d->image.identity, FOTA_IDENTITY_SHORT);
+    return fota_journal_append(journal, &record);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "fota/install.h"
+
+#include <string.h>
+
+void fota_install_init(struct fota_installer *in, struct fota_journal *journal, const struct fota_target *target,
+                       const struct fota_key *keys, unsigned key_count, unsigned boots)
+{
+    memset(in, 0, sizeof *in);
+    in->journal = journal;
+    in->target = *target;
+    in->keys = keys;
+    in->key_count = key_count;
+    in->boots = (uint8_t) boots;
+    in->slot = FOTA_SLOT_NONE;
+}
+
+static int record(struct fota_installer *in, uint8_t type, int16_t reason, uint32_t arg)
+{
+    struct fota_record r = {.type = type, .slot = in->slot, .reason = reason, .arg = arg};
+    uint8_t identity[FOTA_IDENTITY_SIZE];
+
+    fota_header_identity(in->raw, identity);
+    memcpy(r.identity, identity, FOTA_IDENTITY_SHORT);
+    return fota_journal_append(in->journal, &r);
+}
+
+/* The slot that may be written: never the confirmed one, and with nothing confirmed never the one that would be booted. */
+static uint8_t spare_slot(const struct fota_installer *in)
+{
+    const struct fota_boot_state *s = &in->journal->state;
+    uint8_t keep = s->confirmed.slot;
+
+    if (keep == FOTA_SLOT_NONE && s->trial != FOTA_TRIAL_PENDING)
+        keep = in->boots;
+    return keep == FOTA_SLOT_A ? FOTA_SLOT_B : FOTA_SLOT_A;
+}
+
+/* During a trial nothing may be written. The same holds when the confirmed image is broken and the other slot is about to be tried in
+ * its place. */
+static bool busy(const struct fota_installer *in)
+{
+    const struct fota_boot_state *s = &in->journal->state;
+
+    return s->trial == FOTA_TRIAL_RUNNING || (s->trial == FOTA_TRIAL_NONE && s->confirmed.slot != FOTA_SLOT_NONE &&
+                                              in->boots != FOTA_SLOT_NONE && in->boots != s->confirmed.slot);
+}
+
+static int check_header(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_SIZE])
+{
+    struct fota_target target = in->target;
+    int error = fota_header_decode(raw, &in->header);
+
+    if (in->journal->state.floor > target.floor)
+        target.floor = in->journal->state.floor;
+    if (error == FOTA_OK)
+        error = fota_header_fits(&in->header, &target);
+    return error == FOTA_OK ? fota_header_verify(raw, in->keys, in->key_count) : error;
+}
+
+int fota_install_begin(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_SIZE], bool retry)
+{
+    const struct fota_boot_state *s = &in->journal->state;
+    uint8_t identity[FOTA_IDENTITY_SIZE];
+    int error;
+
+    in->state = FOTA_INSTALL_IDLE;
+    in->slot = FOTA_SLOT_NONE;
+    if (busy(in))
+        return FOTA_E_BUSY;
+    error = check_header(in, raw);
+    if (error != FOTA_OK)
+        return error;
+    fota_header_identity(raw, identity);
+    if (fota_journal_rejected(s, identity) != FOTA_OK && !retry)
+        return FOTA_E_REJECTED;
+
+    memcpy(in->raw, raw, FOTA_HEADER_SIZE);
+    in->slot = spare_slot(in);
+    in->next = 0;
+    if (s->trial == FOTA_TRIAL_PENDING && fota_image_is(&s->candidate, in->slot, identity)) {
+        in->next = in->header.image_size;
+        in->state = FOTA_INSTALL_COMPLETE;
+        return FOTA_OK;
+    }
+    if (fota_journal_rejected(s, identity) != FOTA_OK)
+        error = record(in, FOTA_RECORD_ALLOWED, 0, 0);
+    if (error == FOTA_OK && fota_image_is(&s->install, in->slot, identity) &&
+        s->install_size == in->header.image_size && s->install_next <= in->header.image_size)
+        in->next = s->install_next;
+    else if (error == FOTA_OK)
+        error = record(in, FOTA_RECORD_INSTALL, 0, in->header.image_size);
+    if (error == FOTA_OK)
+        in->state = FOTA_INSTALL_RECEIVING;
+    return error;
+}
+
+/* Erase what the next bytes need, once: a completed erase is in the journal, an interrupted one is not. */
+static int prepare(struct fota_installer *in, uint32_t address, uint32_t length)
+{
+    const struct fota_flash *flash = in->journal->flash;
+    unsigned last = fota_sector_of(address + length - 1u);
+
+    for (unsigned sector = fota_sector_of(address); sector <= last; sector++) {
+        int error = FOTA_OK;
+
+        if (in->journal->state.erased & (1u << sector))
+            continue;
+        error = record(in, FOTA_RECORD_ERASING, 0, sector);
+        if (error == FOTA_OK)
+            error = flash->erase(flash->ctx, sector);
+        if (error == FOTA_OK)
+            error = record(in, FOTA_RECORD_ERASED, 0, sector);
+        if (error != FOTA_OK)
+            return error;
+    }
+    return FOTA_OK;
+}
+
+int fota_install_write(struct fota_installer *in, uint32_t offset, const void *data, uint32_t length)
+{
+    const struct fota_flash *flash = in->journal->flash;
+    uint32_t address = fota_slot_code(in->slot) + offset;
+    int error;
+
+    if (in->state != FOTA_INSTALL_RECEIVING)
+        return FOTA_E_STATE;
+    if (offset != in->next)
+        return FOTA_E_OFFSET;
+    if (length == 0 || length % 4u != 0 || length > in->header.image_size - offset)
+        return FOTA_E_ARGUMENT;
+    error = prepare(in, address, length);
+    if (error == FOTA_OK)
+        error = flash->program(flash->ctx, address, data, length);
+    if (error != FOTA_OK)
+        return error;
+    in->next += length;
+    if (in->next / FOTA_PROGRESS_STEP != offset / FOTA_PROGRESS_STEP)
+        error = record(in, FOTA_RECORD_PROGRESS, 0, in->next);
+    return error;
+}
+
+static int check_code(struct fota_installer *in)
+{
+    uint8_t sha256[FOTA_SHA256_SIZE], vectors[8];
+    uint32_t crc;
+    int error = fota_slot_digest(in->journal->flash, in->slot, in->header.image_size, &crc, sha256, vectors);
+
+    if (error != FOTA_OK)
+        return error;
+    if (crc != in->header.crc[in->slot])
+        return FOTA_E_CRC;
+    if (memcmp(sha256, in->header.sha256[in->slot], FOTA_SHA256_SIZE) != 0)
+        return FOTA_E_HASH;
+    return fota_vectors_check(vectors, in->header.image_size, in->slot);
+}
+
+int fota_install_finish(struct fota_installer *in)
+{
+    const struct fota_flash *flash = in->journal->flash;
+    int error;
+
+    if (in->state == FOTA_INSTALL_COMPLETE)
+        return FOTA_OK;
+    if (in->state != FOTA_INSTALL_RECEIVING)
+        return FOTA_E_STATE;
+    if (in->next != in->header.image_size)
+        return FOTA_E_INCOMPLETE;
+    error = check_code(in);
+    if (error == FOTA_OK) /* fails where an earlier attempt left the header of another signature: then begin anew */
+        error = flash->program(flash->ctx, fota_slot_base(in->slot), in->raw, FOTA_HEADER_SIZE);
+    if (error != FOTA_OK) {
+        (void) record(in, FOTA_RECORD_VOID, (int16_t) error, 0);
+        fota_install_abort(in);
+        return error;
+    }
+    error = record(in, FOTA_RECORD_PENDING, 0, 0);
+    if (error == FOTA_OK)
+        in->state = FOTA_INSTALL_COMPLETE;
+    return error;
+}
+
+void fota_install_abort(struct fota_installer *in)
+{
+    in->state = FOTA_INSTALL_IDLE;
+    in->slot = FOTA_SLOT_NONE;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "fota/server.h"
+
+#include "fota/bytes.h"
+
+#include <string.h>
+
+#define STATUS_SIZE 4u
+#define BODY_MAX (FOTA_REJECTS * FOTA_LINK_REJECT_SIZE)
+
+void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const uint8_t *body,
+                         size_t length)
+{
+    uint8_t payload[STATUS_SIZE + BODY_MAX];
+    uint8_t wire[FOTA_LINK_HEAD + sizeof payload + FOTA_LINK_CRC + 4u];
+    struct fota_frame frame = {.version = FOTA_LINK_VERSION,
+                               .type = (uint8_t) (request->type | FOTA_LINK_RESPONSE),
+                               .tag = request->tag,
+                               .session = server->session,
+                               .payload = payload};
+
+    if (length > BODY_MAX)
+        length = BODY_MAX;
+    fota_put16(payload, (uint16_t) status);
+    fota_put16(payload + 2, 0);
+    if (length > 0)
+        memcpy(payload + STATUS_SIZE, body, length);
+    frame.length = STATUS_SIZE + length;
+    server->port->send(server->port->ctx, wire, fota_frame_encode(&frame, wire, sizeof wire));
+}
+
+static void info(struct fota_server *server, const struct fota_frame *request)
+{
+    const struct fota_boot_state *state = &server->journal->state;
+    struct fota_link_info *i = &server->info;
+    uint8_t body[FOTA_LINK_INFO_SIZE];
+
+    if (request->length > 0 && (request->payload[0] & FOTA_LINK_INFO_STAY) != 0)
+        server->stay = true;
+    i->confirmed_slot = state->confirmed.slot;
+    i->trial = state->trial;
+    i->attempts = state->attempts;
+    if (state->floor > i->floor)
+        i->floor = state->floor;
+    i->last_reason = FOTA_OK;
+    if (state->reject_count > 0) {
+        const struct fota_link_reject *last = &state->rejects[state->reject_count - 1u];
+
+        i->last_reason = last->reason;
+        memcpy(i->last_identity, last->identity, FOTA_IDENTITY_SHORT);
+    }
+    fota_link_info_encode(i, body);
+    fota_server_respond(server, request, FOTA_OK, body, sizeof body);
+}
+
+static void log_rejects(struct fota_server *server, const struct fota_frame *request)
+{
+    const struct fota_boot_state *state = &server->journal->state;
+    uint8_t body[BODY_MAX];
+
+    for (unsigned i = 0; i < state->reject_count; i++) {
+        uint8_t *entry = body + i * FOTA_LINK_REJECT_SIZE;
+
+        fota_put16(entry, (uint16_t) state->rejects[i].reason);
+        fota_put16(entry + 2, 0);
+        memcpy(entry + 4, state->rejects[i].identity, FOTA_IDENTITY_SHORT);
+    }
+    fota_server_respond(server, request, FOTA_OK, body, state->reject_count * FOTA_LINK_REJECT_SIZE);
+}
+
+static void dispatch(struct fota_server *server, const struct fota_frame *request)
+{
+    if (request->version != FOTA_LINK_VERSION) {
+        fota_server_respond(server, request, FOTA_E_VERSION, NULL, 0);
+        return;
+    }
+    switch (request->type) {
+    case FOTA_LINK_INFO:
+        info(server, request);
+        break;
+    case FOTA_LINK_LOG:
+        log_rejects(server, request);
+        break;
+    case FOTA_LINK_REBOOT:
+        fota_server_respond(server, request, FOTA_OK, NULL, 0);
+        server->port->reboot(server->port->ctx, request->length > 0 ? request->payload[0] : FOTA_LINK_REBOOT_NORMAL);
+        break;
+    default:
+        if (server->install != NULL)
+            server->install(server, request);
+        else
+            fota_server_respond(server, request, FOTA_E_UNKNOWN, NULL, 0);
+    }
+}
+
+unsigned fota_server_feed(struct fota_server *server, const uint8_t *data, size_t length)
+{
+    struct fota_frame frame;
+    unsigned good = 0;
+
+    for (; length > 0; length--) {
+        /* a response on this line is an echo or another target's: nothing to answer */
+        if (fota_link_rx_byte(&server->rx, *data++, &frame) && (frame.type & FOTA_LINK_RESPONSE) == 0) {
+            good++;
+            dispatch(server, &frame);
+        }
+    }
+    return good;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bootloader: from reset to the application, or to the gateway.
+ *
+ *   journal  open, settle, maintain
+ *   decide   which image, verified; a rejection is recorded at once
+ *   listen   the receiver has collected by DMA since the start, so listening costs no boot time
+ *   serve    when somebody asked for it, or when nothing boots; ends by itself when something boots and nobody talks
+ *   jump     a trial is recorded before
+ */
+#include "bootloader.h"
+#include "chip.h"
+#include "fota/config.h"
+#include "fota/server.h"
+#include "stm32f407.h"
+
+#include <string.h>
+
+#define RING_SIZE FOTA_KIB(32)
+#define WINDOW FOTA_KIB(16) /* half of the ring: the other half takes what is sent again */
+#define IDLE_MS 10000u      /* without a frame: boot, if something boots */
+#define COMPLETE_MS 2000u   /* the same after an install that is complete */
+#define DEFAULT_BAUD 115200u
+#define DEFAULT_UART 3u
+
+static uint8_t ring[RING_SIZE] __attribute__((section(".ring"), aligned(4)));
+
+static struct {
+    struct fota_config config;
+    struct fota_journal journal;
+    struct fota_decision decision;
+    struct fota_installer installer;
+    struct fota_server server;
+    struct uart uart;
+} boot;
+
+/* --- why we are here ---------------------------------------------------------------------------------------- */
+
+static enum fota_reset_cause reset_cause(uint32_t request)
+{
+    uint32_t csr = RCC->CSR;
+
+    backup_write(BACKUP_CAUSE, csr);
+    backup_write(BACKUP_REQUEST, BACKUP_NONE);
+    RCC->CSR = csr | RCC_CSR_RMVF;
+    if ((csr & (RCC_CSR_IWDGRSTF | RCC_CSR_WWDGRSTF)) != 0)
+        return FOTA_RESET_WATCHDOG;
+    return request == BACKUP_DEADLINE ? FOTA_RESET_DEADLINE
+           : request == BACKUP_FAULT  ? FOTA_RESET_FAULT
+                                      : FOTA_RESET_OTHER;
+}
+
+/* Without a valid block nothing is trusted and nothing boots, but the link answers and says so. */
+static bool configure(void)
+{
+    struct fota_config *config = &boot.config;
+
+    if (fota_config_decode((const uint8_t *) FOTA_CONFIG_BASE, config) == FOTA_OK)
+        return true;
+    memset(config, 0, sizeof *config);
+    config->uart = DEFAULT_UART;
+    config->baud = DEFAULT_BAUD;
+    return false;
+}
+
+/* --- which image -------------------------------------------------------------------------------------------- */
+
+static int check_slot(void *ctx, unsigned slot, struct fota_slot_image *image)
+{
+    const struct fota_config *config = ctx;
+
+    return fota_slot_check(&chip_flash, slot, &config->target, config->keys, config->key_count, image);
+}
+
+static const struct fota_slot_view view = {.ctx = &boot.config, .check = check_slot};
+
+static void decide(enum fota_reset_cause cause)
+{
+    /* A journal that cannot be read or written is handled like none: nothing is tried that cannot be recorded. */
+    if (fota_journal_open(&boot.journal, &chip_flash) == FOTA_OK && fota_journal_settle(&boot.journal) == FOTA_OK)
+        (void) fota_journal_maintain(&boot.journal);
+    fota_boot_decide(&boot.journal.state, cause, boot.config.target.floor, &view, &boot.decision);
+    (void) fota_boot_record_reject(&boot.journal, &boot.decision);
+}
+
+_Noreturn static void start_application(void)
+{
+    struct fota_decision *d = &boot.decision;
+
+    if (fota_boot_record_attempt(&boot.journal, d) != FOTA_OK) {
+        /* an attempt that cannot be recorded is not made: back to the confirmed image */
+        boot.journal.state.trial = FOTA_TRIAL_NONE;
+        fota_boot_decide(&boot.journal.state, FOTA_RESET_OTHER, boot.config.target.floor, &view, d);
+        if (d->slot == FOTA_SLOT_NONE || d->attempt > 0)
+            chip_reset();
+    }
+    if (d->attempt > 0)
+        watchdog_start();
+    chip_jump(fota_slot_code(d->slot));
+}
+
+/* --- the link ----------------------------------------------------------------------------------------------- */
+
+static void link_send(void *ctx, const uint8_t *data, size_t length)
+{
+    uart_send(ctx, data, length);
+}
+
+static void link_reboot(void *ctx, unsigned where)
+{
+    uart_flush(ctx);
+    backup_write(BACKUP_REQUEST, where == FOTA_LINK_REBOOT_LOADER ? BACKUP_LOADER : BACKUP_NONE);
+    chip_reset();
+}
+
+static const struct fota_server_port port = {.ctx = &boot.uart, .send = link_send, .reboot = link_reboot};
+
+static void prepare_server(bool configured)
+{
+    struct fota_server *server = &boot.server;
+    struct fota_link_info *info = &server->info;
+    const struct fota_decision *d = &boot.decision;
+
+    fota_install_init(&boot.installer, &boot.journal, &boot.config.target, boot.config.keys, boot.config.key_count,
+                      d->slot);
+    server->port = &port;
+    server->journal = &boot.journal;
+    server->install = fota_server_install;
+    server->installer = &boot.installer;
+    server->window = WINDOW;
+    server->session = boot.journal.base + boot.journal.used;
+    info->mode = FOTA_MODE_BOOTLOADER;
+    info->slot = d->slot;
+    info->flags = (uint8_t) ((configured ? FOTA_INFO_CONFIGURED : 0u) |
+                             (d->slot != FOTA_SLOT_NONE ? FOTA_INFO_BOOTABLE : 0u));
+    info->hw_revision = boot.config.target.hw_revision;
+    info->floor = boot.config.target.floor;
+    info->data_max = FOTA_LINK_DATA_MAX;
+    info->bootloader = (struct fota_version){BOOTLOADER_MAJOR, BOOTLOADER_MINOR, BOOTLOADER_PATCH, 0};
+    memcpy(info->product, boot.config.target.product, FOTA_PRODUCT_SIZE);
+    memcpy(info->uid, UNIQUE_ID, FOTA_UID_SIZE);
+    if (d->slot != FOTA_SLOT_NONE) {
+        info->version = d->image.header.version;
+        memcpy(info->identity, d->image.identity, FOTA_IDENTITY_SIZE);
+    }
+}
+
+/* Hand what has arrived to the server. @return how many good frames there were. */
+static unsigned listen(void)
+{
+    const uint8_t *data;
+    unsigned frames = 0;
+
+    for (size_t n = uart_peek(&boot.uart, &data); n > 0; n = uart_peek(&boot.uart, &data)) {
+        if (n > FOTA_KIB(1))
+            n = FOTA_KIB(1); /* room in the ring is given back in small steps */
+        frames += fota_server_feed(&boot.server, data, n);
+        uart_take(&boot.uart, n);
+    }
+    return frames;
+}
+
+/* Serve the gateway until it is silent. SysTick only wakes the core once a millisecond; its interrupt is never taken. Time that flash work
+ * stalls is not counted, which is as well. */
+static void serve(void)
+{
+    uint32_t idle = 0;
+
+    __asm volatile("cpsid i");
+    SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
+    SYSTICK->VAL = 0;
+    SYSTICK->CTRL = 7u; /* CPU clock, interrupt pends, on */
+    for (;;) {
+        uint32_t limit = boot.installer.state == FOTA_INSTALL_COMPLETE ? COMPLETE_MS : IDLE_MS;
+
+        if (listen() > 0)
+            idle = 0;
+        else if (boot.decision.slot != FOTA_SLOT_NONE || boot.installer.state == FOTA_INSTALL_COMPLETE) {
+            if (++idle > limit)
+                return;
+        }
+        chip_wait_for_interrupt();
+        SCB->ICSR = SCB_ICSR_PENDSTCLR;
+    }
+}
+
+/* --- the way ------------------------------------------------------------------------------------------------ */
+
+_Noreturn void bootloader(void)
+{
+    uint32_t request = backup_read(BACKUP_REQUEST);
+    enum fota_reset_cause cause = reset_cause(request);
+    bool configured = configure();
+
+    (void) clock_fast(boot.config.hse_hz);
+    uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring);
+    watchdog_feed(); /* the option byte WDG_SW may have started it */
+    decide(cause);
+    prepare_server(configured);
+    (void) listen();
+    if (request == BACKUP_LOADER || boot.server.stay || boot.decision.slot == FOTA_SLOT_NONE) {
+        serve();
+        chip_reset(); /* an install may have changed everything: begin again */
+    }
+    start_application();
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Vector table and start of the bootloader. It uses no interrupt, so the table ends after the core's own entries. */
+#include "bootloader.h"
+#include "stm32f407.h"
+
+#include <string.h>
+
+extern uint32_t _stack_top, _data, _data_end, _data_load, _bss, _bss_end;
+
+_Noreturn void reset(void);
+
+/* Nothing in the bootloader may fault; if the chip says otherwise, begin again. */
+static void fault(void)
+{
+    chip_reset();
+}
+
+__attribute__((section(".vectors"), used)) static const struct {
+    uint32_t *stack;
+    void (*core[6])(void);
+    uint32_t version; /* an entry that the core does not use: the agent reads the bootloader's version here */
+    void (*rest[8])(void);
+} vectors = {
+    .stack = &_stack_top,
+    .core = {(void (*)(void)) reset, fault, fault, fault, fault, fault},
+    .version = BOOTLOADER_VERSION,
+    .rest = {0, 0, 0, fault, fault, 0, fault, fault},
+};
+
+_Noreturn void reset(void)
+{
+    memcpy(&_data, &_data_load, (size_t) ((uint8_t *) &_data_end - (uint8_t *) &_data));
+    memset(&_bss, 0, (size_t) ((uint8_t *) &_bss_end - (uint8_t *) &_bss));
+    bootloader();
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/** @file chip.h The drivers of the STM32F407 that bootloader and agent share. Every wait is bounded. */
+#ifndef CHIP_CHIP_H
+#define CHIP_CHIP_H
+
+#include "fota/flash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- clock.c ------------------------------------------------------------------------------------------------ */
+
+#define CLOCK_FAST_HZ 168000000u
+
+/** Run at 168 MHz from the PLL: from HSE when there is a crystal and it starts, else from HSI (RM0090 7.2). APB1 is then at 42 MHz and
+ *  APB2 at 84 MHz. @param hse_hz the crystal, whole MHz; 0: none. @return whether the PLL runs; if not, all clocks stay at 16 MHz. */
+bool clock_fast(uint32_t hse_hz);
+/** Back to the state after reset: HSI, PLL and HSE off, no wait states, all peripherals reset and unclocked. */
+void clock_reset(void);
+/** Frequency of a bus. @return Hz. */
+uint32_t clock_apb1_hz(void);
+uint32_t clock_apb2_hz(void);
+uint32_t clock_cpu_hz(void);
+
+/* --- flash.c ------------------------------------------------------------------------------------------------ */
+
+/** The flash at x32 (needs VDD ≥ 2.7 V). Locked again after each call. */
+extern const struct fota_flash chip_flash;
+
+/* --- uart.c ------------------------------------------------------------------------------------------------- */
+
+/** A USART whose receiver runs by DMA into a ring, so that nothing is lost while flash work stalls the CPU. */
+struct uart {
+    const struct uart_hardware *hardware;
+    uint8_t *ring;
+    uint32_t size, read;
+};
+
+/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring memory that DMA reaches
+ *  (SRAM, not CCM). @param size of the ring, at most 65 535. */
+void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
+/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They stay until uart_take(). */
+size_t uart_peek(const struct uart *uart, const uint8_t **data);
+void uart_take(struct uart *uart, size_t count);
+/** Send; waits for room in the transmitter, not for the last bit. */
+void uart_send(const struct uart *uart, const uint8_t *data, size_t length);
+/** Wait until the last bit is out. */
+void uart_flush(const struct uart *uart);
+
+/* --- watchdog.c --------------------------------------------------------------------------------------------- */
+
+/** Start the independent watchdog at its longest period: 22 … 62 s, as the LSI spreads. It runs until the next reset. */
+void watchdog_start(void);
+/** Feed it; without effect when it does not run. */
+void watchdog_feed(void);
+
+/* --- backup.c ----------------------------------------------------------------------------------------------- */
+
+/** What survives a reset, in the RTC's backup registers: requests to the bootloader, and what it found. */
+enum backup_word {
+    BACKUP_REQUEST, /* enum backup_request */
+    BACKUP_CAUSE    /* RCC_CSR as the bootloader found it, for the application */
+};
+enum backup_request {
+    BACKUP_NONE = 0,
+    BACKUP_LOADER = 0x464F5441,   /* stay and listen */
+    BACKUP_DEADLINE = 0x444C494E, /* the trial deadline has passed */
+    BACKUP_FAULT = 0x464C5421     /* the application ended in a fault */
+};
+uint32_t backup_read(enum backup_word word);
+void backup_write(enum backup_word word, uint32_t value);
+
+/* --- jump.c ------------------------------------------------------------------------------------------------- */
+
+/** Leave the chip as after reset and start the image whose vector table lies at `vectors`. Does not return. */
+_Noreturn void chip_jump(uint32_t vectors);
+
+#endif

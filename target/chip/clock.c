@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "chip.h"
+#include "stm32f407.h"
+
+#define MHZ 1000000u
+#define HSI_MHZ 16u
+/* VCO 336 MHz from 1 MHz: M = the source in MHz, N = 336, P = 2, Q = 7 (RM0090 7.3.2) */
+#define PLLCFGR(m, hse) ((m) | (336u << 6) | (0u << 16) | ((hse) ? BIT(22) : 0u) | (7u << 24))
+#define CFGR_FAST ((5u << 10) | (4u << 13)) /* APB1 / 4, APB2 / 2 */
+#define CFGR_SW_PLL 2u
+#define CFGR_SWS(x) (((x) >> 2) & 3u)
+#define ACR_LATENCY 5u /* 168 MHz at 2.7–3.6 V (RM0090 table 10) */
+
+/* Polls of a register before a wait is given up. A crystal may take 10 ms (DS8626 table 31); at 16 MHz and some 10 cycles a poll this is
+ * about 30 ms, so a crystal that never starts costs no more than that. */
+#define POLLS 50000u
+
+static bool wait_for(volatile uint32_t *reg, uint32_t mask, uint32_t value)
+{
+    for (uint32_t i = 0; i < POLLS; i++)
+        if ((*reg & mask) == value)
+            return true;
+    return false;
+}
+
+bool clock_fast(uint32_t hse_hz)
+{
+    bool hse = false;
+
+    if (hse_hz != 0) {
+        RCC->CR |= RCC_CR_HSEON;
+        hse = wait_for(&RCC->CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
+        if (!hse)
+            RCC->CR &= ~RCC_CR_HSEON;
+    }
+    RCC->PLLCFGR = PLLCFGR(hse ? hse_hz / MHZ : HSI_MHZ, hse);
+    RCC->CR |= RCC_CR_PLLON;
+    if (!wait_for(&RCC->CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
+        RCC->CR &= ~RCC_CR_PLLON;
+        return false;
+    }
+    FLASH->ACR = ACR_LATENCY;
+    FLASH->ACR = ACR_LATENCY | FLASH_ACR_ICEN | FLASH_ACR_DCEN;
+    RCC->CFGR = CFGR_FAST;
+    RCC->CFGR = CFGR_FAST | CFGR_SW_PLL;
+    return wait_for(&RCC->CFGR, 3u << 2, CFGR_SW_PLL << 2);
+}
+
+void clock_reset(void)
+{
+    RCC->CR |= RCC_CR_HSION;
+    (void) wait_for(&RCC->CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
+    RCC->CFGR = 0;
+    (void) wait_for(&RCC->CFGR, 3u << 2, 0);
+    RCC->CR &= ~(RCC_CR_HSEON | RCC_CR_PLLON);
+    (void) wait_for(&RCC->CR, RCC_CR_PLLRDY, 0);
+    RCC->PLLCFGR = 0x24003010u; /* RM0090 7.3.2 */
+    FLASH->ACR = FLASH_ACR_ICRST | FLASH_ACR_DCRST;
+    FLASH->ACR = 0;
+
+    RCC->AHB1RSTR = RCC->AHB2RSTR = RCC->AHB3RSTR = RCC->APB1RSTR = RCC->APB2RSTR = UINT32_MAX;
+    RCC->AHB1RSTR = RCC->AHB2RSTR = RCC->AHB3RSTR = RCC->APB1RSTR = RCC->APB2RSTR = 0;
+    RCC->AHB1ENR = RCC_AHB1_RESET;
+    RCC->AHB2ENR = RCC->AHB3ENR = RCC->APB1ENR = RCC->APB2ENR = 0;
+}
+
+/* RM0090 7.3.3: the prescaler of a bus from its three bits. */
+static uint32_t divided(uint32_t hz, uint32_t bits)
+{
+    return (bits & 4u) != 0 ? hz >> ((bits & 3u) + 1u) : hz;
+}
+
+uint32_t clock_cpu_hz(void)
+{
+    return CFGR_SWS(RCC->CFGR) == CFGR_SW_PLL ? CLOCK_FAST_HZ : HSI_MHZ * MHZ;
+}
+
+uint32_t clock_apb1_hz(void)
+{
+    return divided(clock_cpu_hz(), (RCC->CFGR >> 10) & 7u);
+}
+
+uint32_t clock_apb2_hz(void)
+{
+    return divided(clock_cpu_hz(), (RCC->CFGR >> 13) & 7u);
+}
