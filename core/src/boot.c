@@ -36,28 +36,30 @@ int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t siz
 static int check(const struct fota_flash *flash, unsigned slot, const struct fota_target *target,
                  const struct fota_key *keys, unsigned key_count, struct fota_slot_image *image)
 {
-    uint8_t raw[FOTA_HEADER_SIZE], digest[FOTA_SHA256_SIZE], vectors[8];
+    struct fota_header *header = &image->header;
+    const uint8_t *raw = (const uint8_t *) header;
+    uint8_t digest[FOTA_SHA256_SIZE], vectors[8];
     /* the floor gates what may be installed and tried, not what was confirmed: see fota_boot_decide() */
     struct fota_target any_floor = *target;
-    int error = flash->read(flash->ctx, fota_slot_base(slot), raw, sizeof raw);
+    int error = flash->read(flash->ctx, fota_slot_base(slot), header, sizeof *header);
 
     any_floor.floor = 0;
     if (error == FOTA_OK)
-        error = fota_header_decode(raw, &image->header);
+        error = fota_header_check(header);
     if (error == FOTA_E_MAGIC)
         return FOTA_E_NO_IMAGE;
     if (error == FOTA_OK) {
         fota_header_identity(raw, image->identity);
-        error = fota_header_fits(&image->header, &any_floor);
+        error = fota_header_fits(header, &any_floor);
     }
     if (error == FOTA_OK)
         error = fota_header_verify(raw, keys, key_count);
     if (error == FOTA_OK)
-        error = fota_slot_digest(flash, slot, image->header.image_size, NULL, digest, vectors);
-    if (error == FOTA_OK && memcmp(digest, image->header.sha256[slot], FOTA_SHA256_SIZE) != 0)
+        error = fota_slot_digest(flash, slot, header->image_size, NULL, digest, vectors);
+    if (error == FOTA_OK && memcmp(digest, header->sha256[slot], FOTA_SHA256_SIZE) != 0)
         error = FOTA_E_HASH;
     if (error == FOTA_OK)
-        error = fota_vectors_check(vectors, image->header.image_size, slot);
+        error = fota_vectors_check(vectors, header->image_size, slot);
     return error;
 }
 

@@ -18,10 +18,8 @@ void fota_install_init(struct fota_installer *in, struct fota_journal *journal, 
 static int record(struct fota_installer *in, uint8_t type, int16_t reason, uint32_t arg)
 {
     struct fota_record r = {.type = type, .slot = in->slot, .reason = reason, .arg = arg};
-    uint8_t identity[FOTA_IDENTITY_SIZE];
 
-    fota_header_identity(in->raw, identity);
-    memcpy(r.identity, identity, FOTA_IDENTITY_SHORT);
+    memcpy(r.identity, in->identity, FOTA_IDENTITY_SHORT);
     return fota_journal_append(in->journal, &r);
 }
 
@@ -61,7 +59,7 @@ static int check_header(struct fota_installer *in, const uint8_t raw[FOTA_HEADER
 int fota_install_begin(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_SIZE], bool retry)
 {
     const struct fota_boot_state *s = &in->journal->state;
-    uint8_t identity[FOTA_IDENTITY_SIZE];
+    const uint8_t *identity = in->identity;
     int error;
 
     in->state = FOTA_INSTALL_IDLE;
@@ -71,11 +69,10 @@ int fota_install_begin(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_
     error = check_header(in, raw);
     if (error != FOTA_OK)
         return error;
-    fota_header_identity(raw, identity);
+    fota_header_identity(raw, in->identity);
     if (fota_journal_rejected(s, identity) != FOTA_OK && !retry)
         return FOTA_E_REJECTED;
 
-    memcpy(in->raw, raw, FOTA_HEADER_SIZE);
     in->slot = spare_slot(in);
     in->next = 0;
     if (s->trial == FOTA_TRIAL_PENDING && fota_image_is(&s->candidate, in->slot, identity)) {
@@ -168,7 +165,7 @@ int fota_install_finish(struct fota_installer *in)
         return FOTA_E_INCOMPLETE;
     error = check_code(in);
     if (error == FOTA_OK) /* fails where an earlier attempt left the header of another signature: then begin anew */
-        error = flash->program(flash->ctx, fota_slot_base(in->slot), in->raw, FOTA_HEADER_SIZE);
+        error = flash->program(flash->ctx, fota_slot_base(in->slot), &in->header, FOTA_HEADER_SIZE);
     if (error != FOTA_OK) {
         (void) record(in, FOTA_RECORD_VOID, (int16_t) error, 0);
         fota_install_abort(in);

@@ -1,36 +1,60 @@
 /* SPDX-License-Identifier: MIT */
 #include "fota/journal.h"
 
-#include "fota/bytes.h"
 #include "fota/crc32.h"
 
 #include <string.h>
 
-/* Offsets in a record. The sequence number comes first on purpose: words are programmed in ascending order, and the number that belongs to a
- * place never changes, so a first word torn by a power cut is simply programmed again by the next record at this place. */
-enum { AT_SEQUENCE = 0, AT_TYPE = 4, AT_SLOT = 5, AT_REASON = 6, AT_IDENTITY = 8, AT_ARG = 24, AT_CRC = 28 };
+/**
+ * A record as it lies in flash. The sequence number comes first on purpose: words are programmed in ascending order, and the number that
+ * belongs to a place never changes, so a first word torn by a power cut is simply programmed again by the next record at this place.
+ */
+struct raw_record {
+    uint32_t sequence;
+    struct fota_record record;
+    uint32_t crc; /* CRC-32 of all before */
+};
+_Static_assert(sizeof(struct raw_record) == FOTA_RECORD_SIZE, "no padding");
 
-/* A bank's head: AT_SEQUENCE holds the base, AT_TYPE the magic number; the rest is 0xFF up to the CRC. */
+/** The head of a bank, in the place of the first record. */
+struct raw_head {
+    uint32_t base; /* sequence number of this place */
+    uint32_t magic;
+    uint8_t unused[20]; /* 0xFF */
+    uint32_t crc;
+};
+_Static_assert(sizeof(struct raw_head) == FOTA_RECORD_SIZE, "no padding");
 
-static uint32_t place(unsigned bank, uint32_t index)
+/** What lies in a place. */
+union place {
+    struct raw_record r;
+    struct raw_head head;
+    uint32_t words[FOTA_RECORD_SIZE / 4u];
+};
+
+static const union place void_place; /* a place that is given up is programmed to zero */
+
+#define CRC_LENGTH offsetof(struct raw_record, crc)
+
+static uint32_t address_of(unsigned bank, uint32_t index)
 {
     return fota_sector_base(fota_journal_sector(bank)) + index * FOTA_RECORD_SIZE;
 }
 
-static void seal(uint8_t raw[FOTA_RECORD_SIZE])
+static void seal(union place *p)
 {
-    fota_put32(raw + AT_CRC, fota_crc32(0, raw, AT_CRC));
+    p->r.crc = fota_crc32(0, p, CRC_LENGTH);
 }
 
-static bool sealed(const uint8_t raw[FOTA_RECORD_SIZE])
+static bool sealed(const union place *p)
 {
-    return fota_get32(raw + AT_CRC) == fota_crc32(0, raw, AT_CRC);
+    return p->r.crc == fota_crc32(0, p, CRC_LENGTH);
 }
 
-static bool filled_with(const uint8_t raw[FOTA_RECORD_SIZE], uint8_t byte)
+static bool is_erased(const union place *p)
 {
-    for (unsigned i = 0; i < FOTA_RECORD_SIZE; i++)
-        if (raw[i] != byte)
+    for (unsigned i = 0; i < FOTA_RECORD_SIZE / 4u; i++)
+        if (p->words[i] != UINT32_MAX)
             return false;
     return true;
 }
@@ -161,38 +185,31 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
     }
 }
 
-/* A record that folds has a slot that exists, or none. */
-static bool decode(const uint8_t raw[FOTA_RECORD_SIZE], uint32_t sequence, struct fota_record *record)
+/* A record counts when its CRC is right, when it is in its own place, and when its slot exists or is none. */
+static bool counts(const union place *p, uint32_t sequence)
 {
-    if (!sealed(raw) || fota_get32(raw + AT_SEQUENCE) != sequence)
-        return false;
-    record->type = raw[AT_TYPE];
-    record->slot = raw[AT_SLOT];
-    record->reason = (int16_t) fota_get16(raw + AT_REASON);
-    memcpy(record->identity, raw + AT_IDENTITY, FOTA_IDENTITY_SHORT);
-    record->arg = fota_get32(raw + AT_ARG);
-    return record->slot < FOTA_SLOT_COUNT || record->slot == FOTA_SLOT_NONE;
+    return sealed(p) && p->r.sequence == sequence &&
+           (p->r.record.slot < FOTA_SLOT_COUNT || p->r.record.slot == FOTA_SLOT_NONE);
 }
 
-static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, uint8_t raw[FOTA_RECORD_SIZE])
+static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, union place *p)
 {
-    return j->flash->read(j->flash->ctx, place(bank, index), raw, FOTA_RECORD_SIZE);
+    return j->flash->read(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
 static int find_bank(struct fota_journal *j)
 {
-    uint8_t raw[FOTA_RECORD_SIZE];
+    union place p;
 
     for (unsigned bank = 0; bank < FOTA_JOURNAL_BANKS; bank++) {
-        int error = read_at(j, bank, 0, raw);
-        uint32_t base = fota_get32(raw + AT_SEQUENCE);
+        int error = read_at(j, bank, 0, &p);
 
         if (error != FOTA_OK)
             return error;
-        if (fota_get32(raw + AT_TYPE) == FOTA_JOURNAL_MAGIC && sealed(raw) && (!j->present || base > j->base)) {
+        if (p.head.magic == FOTA_JOURNAL_MAGIC && sealed(&p) && (!j->present || p.head.base > j->base)) {
             j->present = true;
             j->bank = (uint8_t) bank;
-            j->base = base;
+            j->base = p.head.base;
         }
     }
     return FOTA_OK;
@@ -200,8 +217,7 @@ static int find_bank(struct fota_journal *j)
 
 int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
 {
-    uint8_t raw[FOTA_RECORD_SIZE];
-    struct fota_record record;
+    union place p;
     int error;
 
     memset(j, 0, sizeof *j);
@@ -212,33 +228,33 @@ int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
         return error;
     j->used = 1;
     for (uint32_t i = 1; i < FOTA_JOURNAL_RECORDS; i++) {
-        error = read_at(j, j->bank, i, raw);
+        error = read_at(j, j->bank, i, &p);
         if (error != FOTA_OK)
             return error;
-        if (filled_with(raw, 0xFF))
+        if (is_erased(&p))
             continue;
         j->used = i + 1u;
-        if (decode(raw, j->base + i, &record))
-            fold(&j->state, &record);
+        if (counts(&p, j->base + i))
+            fold(&j->state, &p.r.record);
     }
     return FOTA_OK;
 }
 
-static int program_at(const struct fota_journal *j, unsigned bank, uint32_t index, const uint8_t raw[FOTA_RECORD_SIZE])
+static int program_at(const struct fota_journal *j, unsigned bank, uint32_t index, const union place *p)
 {
-    return j->flash->program(j->flash->ctx, place(bank, index), raw, FOTA_RECORD_SIZE);
+    return j->flash->program(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
 static int settle_at(const struct fota_journal *j, uint32_t index)
 {
-    uint8_t raw[FOTA_RECORD_SIZE];
-    int error = read_at(j, j->bank, index, raw);
+    union place p;
+    int error = read_at(j, j->bank, index, &p);
 
     if (error != FOTA_OK)
         return error;
-    if (!sealed(raw) || fota_get32(raw + AT_SEQUENCE) != j->base + index)
-        memset(raw, 0, sizeof raw);
-    return program_at(j, j->bank, index, raw);
+    if (!sealed(&p) || p.r.sequence != j->base + index)
+        p = void_place;
+    return program_at(j, j->bank, index, &p);
 }
 
 int fota_journal_settle(struct fota_journal *j)
@@ -256,17 +272,6 @@ int fota_journal_settle(struct fota_journal *j)
 
 /* --- appending ---------------------------------------------------------------------------------------------- */
 
-static void encode(const struct fota_record *record, uint32_t sequence, uint8_t raw[FOTA_RECORD_SIZE])
-{
-    fota_put32(raw + AT_SEQUENCE, sequence);
-    raw[AT_TYPE] = record->type;
-    raw[AT_SLOT] = record->slot;
-    fota_put16(raw + AT_REASON, (uint16_t) record->reason);
-    memcpy(raw + AT_IDENTITY, record->identity, FOTA_IDENTITY_SHORT);
-    fota_put32(raw + AT_ARG, record->arg);
-    seal(raw);
-}
-
 static bool privileged(uint8_t type)
 {
     return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED;
@@ -274,21 +279,21 @@ static bool privileged(uint8_t type)
 
 int fota_journal_append(struct fota_journal *j, const struct fota_record *record)
 {
-    static const uint8_t zeros[FOTA_RECORD_SIZE];
-    uint8_t raw[FOTA_RECORD_SIZE];
+    union place p = {.r.record = *record};
 
     if (!j->present)
         return FOTA_E_JOURNAL_FULL;
     while (j->used < FOTA_JOURNAL_RECORDS - (privileged(record->type) ? 0u : FOTA_JOURNAL_RESERVED)) {
         uint32_t index = j->used++;
 
-        encode(record, j->base + index, raw);
-        if (program_at(j, j->bank, index, raw) == FOTA_OK) {
+        p.r.sequence = j->base + index;
+        seal(&p);
+        if (program_at(j, j->bank, index, &p) == FOTA_OK) {
             fold(&j->state, record);
             return FOTA_OK;
         }
         /* a worn or torn place: void it and take the next one */
-        (void) program_at(j, j->bank, index, zeros);
+        (void) program_at(j, j->bank, index, &void_place);
     }
     return FOTA_E_JOURNAL_FULL;
 }
@@ -303,35 +308,33 @@ struct copy {
     int error;
 };
 
-static void copy_raw(struct copy *c, uint8_t raw[FOTA_RECORD_SIZE])
+static void copy_record(struct copy *c, const struct fota_record *record)
 {
-    fota_put32(raw + AT_SEQUENCE, c->base + c->used);
-    seal(raw);
+    union place p = {.r = {.sequence = c->base + c->used, .record = *record}};
+
+    seal(&p);
     if (c->error == FOTA_OK)
-        c->error = program_at(c->journal, c->bank, c->used++, raw);
+        c->error = program_at(c->journal, c->bank, c->used++, &p);
 }
 
-static void copy_record(struct copy *c, uint8_t type, const struct fota_image_ref *image, int16_t reason, uint32_t arg)
+static void copy_part(struct copy *c, uint8_t type, const struct fota_image_ref *image, int16_t reason, uint32_t arg)
 {
-    uint8_t raw[FOTA_RECORD_SIZE];
     struct fota_record record = {.type = type, .slot = image->slot, .reason = reason, .arg = arg};
 
     memcpy(record.identity, image->identity, FOTA_IDENTITY_SHORT);
-    encode(&record, 0, raw);
-    copy_raw(c, raw);
+    copy_record(c, &record);
 }
 
 /* Records of types that are not known here come along as they are, as long as half of the new bank stays free. */
 static void copy_unknown(struct copy *c)
 {
     const struct fota_journal *j = c->journal;
-    uint8_t raw[FOTA_RECORD_SIZE];
-    struct fota_record record;
+    union place p;
 
     for (uint32_t i = 1; i < j->used && c->used < FOTA_JOURNAL_RECORDS / 2u; i++)
-        if (read_at(j, j->bank, i, raw) == FOTA_OK && decode(raw, j->base + i, &record) &&
-            (record.type == 0 || record.type > FOTA_RECORD_CLEAN))
-            copy_raw(c, raw);
+        if (read_at(j, j->bank, i, &p) == FOTA_OK && counts(&p, j->base + i) &&
+            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_CLEAN))
+            copy_record(c, &p.r.record);
 }
 
 /* The order matters to the fold: what clears comes before what it must not clear. */
@@ -341,29 +344,29 @@ static void copy_state(struct copy *c)
     struct fota_image_ref none = {.slot = FOTA_SLOT_NONE};
 
     if (s->floor > 0)
-        copy_record(c, FOTA_RECORD_FLOOR, &none, 0, s->floor);
+        copy_part(c, FOTA_RECORD_FLOOR, &none, 0, s->floor);
     for (unsigned i = 0; i < s->reject_count; i++) {
         memcpy(none.identity, s->rejects[i].identity, FOTA_IDENTITY_SHORT);
-        copy_record(c, FOTA_RECORD_REJECTED, &none, s->rejects[i].reason, 0);
+        copy_part(c, FOTA_RECORD_REJECTED, &none, s->rejects[i].reason, 0);
     }
     if (s->confirmed.slot != FOTA_SLOT_NONE)
-        copy_record(c, FOTA_RECORD_CONFIRMED, &s->confirmed, 0, 0);
+        copy_part(c, FOTA_RECORD_CONFIRMED, &s->confirmed, 0, 0);
     if (s->install.slot != FOTA_SLOT_NONE) {
-        copy_record(c, FOTA_RECORD_INSTALL, &s->install, 0, s->install_size);
+        copy_part(c, FOTA_RECORD_INSTALL, &s->install, 0, s->install_size);
         for (unsigned sector = 0; sector < FOTA_SECTOR_COUNT; sector++)
             if (s->erased & (1u << sector))
-                copy_record(c, FOTA_RECORD_ERASED, &s->install, 0, sector);
-        copy_record(c, FOTA_RECORD_PROGRESS, &s->install, 0, s->install_next);
+                copy_part(c, FOTA_RECORD_ERASED, &s->install, 0, sector);
+        copy_part(c, FOTA_RECORD_PROGRESS, &s->install, 0, s->install_next);
     }
     if (s->trial == FOTA_TRIAL_PENDING)
-        copy_record(c, FOTA_RECORD_PENDING, &s->candidate, 0, 0);
+        copy_part(c, FOTA_RECORD_PENDING, &s->candidate, 0, 0);
 }
 
 /* Write a bank whole; its head comes last, so it counts for nothing before. */
 static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
 {
     struct copy c = {.journal = j, .bank = bank, .base = base, .used = 1};
-    uint8_t raw[FOTA_RECORD_SIZE];
+    union place head;
     int error = j->flash->erase(j->flash->ctx, fota_journal_sector(bank));
 
     if (error != FOTA_OK)
@@ -372,12 +375,12 @@ static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
         copy_unknown(&c);
         copy_state(&c);
     }
-    memset(raw, 0xFF, sizeof raw);
-    fota_put32(raw + AT_SEQUENCE, base);
-    fota_put32(raw + AT_TYPE, FOTA_JOURNAL_MAGIC);
-    seal(raw);
+    memset(&head, 0xFF, sizeof head);
+    head.head.base = base;
+    head.head.magic = FOTA_JOURNAL_MAGIC;
+    seal(&head);
     if (c.error == FOTA_OK)
-        c.error = program_at(j, bank, 0, raw);
+        c.error = program_at(j, bank, 0, &head);
     return c.error;
 }
 

@@ -112,77 +112,18 @@ bool fota_link_rx_byte(struct fota_link_rx *rx, uint8_t byte, struct fota_frame 
 
 /* --- messages ----------------------------------------------------------------------------------------------- */
 
-void fota_link_info_encode(const struct fota_link_info *info, uint8_t out[FOTA_LINK_INFO_SIZE])
-{
-    memset(out, 0, FOTA_LINK_INFO_SIZE);
-    out[0] = info->mode;
-    out[1] = info->slot;
-    out[2] = info->confirmed_slot;
-    out[3] = info->trial;
-    out[4] = info->attempts;
-    out[5] = info->flags;
-    fota_put16(out + 6, info->hw_revision);
-    memcpy(out + 8, info->product, FOTA_PRODUCT_SIZE);
-    memcpy(out + 24, info->uid, FOTA_UID_SIZE);
-    fota_put32(out + 36, info->floor);
-    fota_put16(out + 40, info->version.major);
-    fota_put16(out + 42, info->version.minor);
-    fota_put16(out + 44, info->version.patch);
-    fota_put32(out + 48, info->version.build);
-    memcpy(out + 52, info->identity, FOTA_IDENTITY_SIZE);
-    fota_put16(out + 84, info->bootloader.major);
-    fota_put16(out + 86, info->bootloader.minor);
-    fota_put16(out + 88, info->bootloader.patch);
-    fota_put16(out + 90, info->data_max);
-    fota_put16(out + 92, (uint16_t) info->last_reason);
-    memcpy(out + 96, info->last_identity, FOTA_IDENTITY_SHORT);
-}
-
 int fota_link_info_decode(const uint8_t *in, size_t length, struct fota_link_info *info)
 {
-    if (length < FOTA_LINK_INFO_SIZE)
+    if (length < sizeof *info)
         return FOTA_E_TRUNCATED;
-    info->mode = in[0];
-    info->slot = in[1];
-    info->confirmed_slot = in[2];
-    info->trial = in[3];
-    info->attempts = in[4];
-    info->flags = in[5];
-    info->hw_revision = fota_get16(in + 6);
-    memcpy(info->product, in + 8, FOTA_PRODUCT_SIZE);
-    memcpy(info->uid, in + 24, FOTA_UID_SIZE);
-    info->floor = fota_get32(in + 36);
-    info->version.major = fota_get16(in + 40);
-    info->version.minor = fota_get16(in + 42);
-    info->version.patch = fota_get16(in + 44);
-    info->version.build = fota_get32(in + 48);
-    memcpy(info->identity, in + 52, FOTA_IDENTITY_SIZE);
-    info->bootloader.major = fota_get16(in + 84);
-    info->bootloader.minor = fota_get16(in + 86);
-    info->bootloader.patch = fota_get16(in + 88);
-    info->bootloader.build = 0;
-    info->data_max = fota_get16(in + 90);
-    info->last_reason = (int16_t) fota_get16(in + 92);
-    memcpy(info->last_identity, in + 96, FOTA_IDENTITY_SHORT);
+    memcpy(info, in, sizeof *info);
     return FOTA_OK;
-}
-
-void fota_link_progress_encode(const struct fota_link_progress *progress, uint8_t out[FOTA_LINK_PROGRESS_SIZE])
-{
-    out[0] = progress->slot;
-    out[1] = progress->state;
-    fota_put16(out + 2, 0);
-    fota_put32(out + 4, progress->next);
-    fota_put32(out + 8, progress->credit);
 }
 
 int fota_link_progress_decode(const uint8_t *in, size_t length, struct fota_link_progress *progress)
 {
-    if (length < FOTA_LINK_PROGRESS_SIZE)
+    if (length < sizeof *progress)
         return FOTA_E_TRUNCATED;
-    progress->slot = in[0];
-    progress->state = in[1];
-    progress->next = fota_get32(in + 4);
-    progress->credit = fota_get32(in + 8);
+    memcpy(progress, in, sizeof *progress);
     return FOTA_OK;
 }

@@ -8,7 +8,7 @@
 #define STATUS_SIZE 4u
 #define BODY_MAX (FOTA_REJECTS * FOTA_LINK_REJECT_SIZE)
 
-void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const uint8_t *body,
+void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const void *body,
                          size_t length)
 {
     uint8_t payload[STATUS_SIZE + BODY_MAX];
@@ -33,7 +33,6 @@ static void info(struct fota_server *server, const struct fota_frame *request)
 {
     const struct fota_boot_state *state = &server->journal->state;
     struct fota_link_info *i = &server->info;
-    uint8_t body[FOTA_LINK_INFO_SIZE];
 
     if (request->length > 0 && (request->payload[0] & FOTA_LINK_INFO_STAY) != 0)
         server->stay = true;
@@ -49,23 +48,14 @@ static void info(struct fota_server *server, const struct fota_frame *request)
         i->last_reason = last->reason;
         memcpy(i->last_identity, last->identity, FOTA_IDENTITY_SHORT);
     }
-    fota_link_info_encode(i, body);
-    fota_server_respond(server, request, FOTA_OK, body, sizeof body);
+    fota_server_respond(server, request, FOTA_OK, i, sizeof *i);
 }
 
 static void log_rejects(struct fota_server *server, const struct fota_frame *request)
 {
     const struct fota_boot_state *state = &server->journal->state;
-    uint8_t body[BODY_MAX];
 
-    for (unsigned i = 0; i < state->reject_count; i++) {
-        uint8_t *entry = body + i * FOTA_LINK_REJECT_SIZE;
-
-        fota_put16(entry, (uint16_t) state->rejects[i].reason);
-        fota_put16(entry + 2, 0);
-        memcpy(entry + 4, state->rejects[i].identity, FOTA_IDENTITY_SHORT);
-    }
-    fota_server_respond(server, request, FOTA_OK, body, state->reject_count * FOTA_LINK_REJECT_SIZE);
+    fota_server_respond(server, request, FOTA_OK, state->rejects, state->reject_count * sizeof state->rejects[0]);
 }
 
 static void dispatch(struct fota_server *server, const struct fota_frame *request)

@@ -9,7 +9,6 @@
 static void respond_progress(struct fota_server *server, const struct fota_frame *request, int status)
 {
     const struct fota_installer *in = server->installer;
-    uint8_t body[FOTA_LINK_PROGRESS_SIZE];
     struct fota_link_progress progress = {.slot = in->slot, .state = in->state};
 
     if (in->state != FOTA_INSTALL_IDLE) {
@@ -18,8 +17,7 @@ static void respond_progress(struct fota_server *server, const struct fota_frame
         progress.next = in->next;
         progress.credit = in->next + (left < server->window ? left : server->window);
     }
-    fota_link_progress_encode(&progress, body);
-    fota_server_respond(server, request, status, body, sizeof body);
+    fota_server_respond(server, request, status, &progress, sizeof progress);
 }
 
 static void begin(struct fota_server *server, const struct fota_frame *request)

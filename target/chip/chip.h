@@ -12,16 +12,22 @@
 /* --- clock.c ------------------------------------------------------------------------------------------------ */
 
 #define CLOCK_FAST_HZ 168000000u
+#define CLOCK_HSI_HZ 16000000u
+#define CLOCK_APB1_DIVIDER 4u /* when fast; 1 after reset */
+#define CLOCK_APB2_DIVIDER 2u
 
 /** Run at 168 MHz from the PLL: from HSE when there is a crystal and it starts, else from HSI (RM0090 7.2). APB1 is then at 42 MHz and
  *  APB2 at 84 MHz. @param hse_hz the crystal, whole MHz; 0: none. @return whether the PLL runs; if not, all clocks stay at 16 MHz. */
 bool clock_fast(uint32_t hse_hz);
 /** Back to the state after reset: HSI, PLL and HSE off, no wait states, all peripherals reset and unclocked. */
 void clock_reset(void);
-/** Frequency of a bus. @return Hz. */
-uint32_t clock_apb1_hz(void);
-uint32_t clock_apb2_hz(void);
-uint32_t clock_cpu_hz(void);
+/** @return whether clock_fast() is in force. */
+bool clock_is_fast(void);
+
+static inline uint32_t clock_cpu_hz(void)
+{
+    return clock_is_fast() ? CLOCK_FAST_HZ : CLOCK_HSI_HZ;
+}
 
 /* --- flash.c ------------------------------------------------------------------------------------------------ */
 

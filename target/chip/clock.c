@@ -6,7 +6,7 @@
 #define HSI_MHZ 16u
 /* VCO 336 MHz from 1 MHz: M = the source in MHz, N = 336, P = 2, Q = 7 (RM0090 7.3.2) */
 #define PLLCFGR(m, hse) ((m) | (336u << 6) | (0u << 16) | ((hse) ? BIT(22) : 0u) | (7u << 24))
-#define CFGR_FAST ((5u << 10) | (4u << 13)) /* APB1 / 4, APB2 / 2 */
+#define CFGR_FAST ((5u << 10) | (4u << 13)) /* APB1 / 4, APB2 / 2: CLOCK_APB1_DIVIDER, CLOCK_APB2_DIVIDER */
 #define CFGR_SW_PLL 2u
 #define CFGR_SWS(x) (((x) >> 2) & 3u)
 #define ACR_LATENCY 5u /* 168 MHz at 2.7–3.6 V (RM0090 table 10) */
@@ -64,23 +64,7 @@ void clock_reset(void)
     RCC->AHB2ENR = RCC->AHB3ENR = RCC->APB1ENR = RCC->APB2ENR = 0;
 }
 
-/* RM0090 7.3.3: the prescaler of a bus from its three bits. */
-static uint32_t divided(uint32_t hz, uint32_t bits)
+bool clock_is_fast(void)
 {
-    return (bits & 4u) != 0 ? hz >> ((bits & 3u) + 1u) : hz;
-}
-
-uint32_t clock_cpu_hz(void)
-{
-    return CFGR_SWS(RCC->CFGR) == CFGR_SW_PLL ? CLOCK_FAST_HZ : HSI_MHZ * MHZ;
-}
-
-uint32_t clock_apb1_hz(void)
-{
-    return divided(clock_cpu_hz(), (RCC->CFGR >> 10) & 7u);
-}
-
-uint32_t clock_apb2_hz(void)
-{
-    return divided(clock_cpu_hz(), (RCC->CFGR >> 13) & 7u);
+    return CFGR_SWS(RCC->CFGR) == CFGR_SW_PLL;
 }

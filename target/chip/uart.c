@@ -33,7 +33,9 @@ static void alternate(unsigned port, unsigned pin)
 void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size)
 {
     const struct uart_hardware *h = &hardware[number - 1u];
-    uint32_t hz = number == 1u ? clock_apb2_hz() : clock_apb1_hz();
+    uint32_t hz = !clock_is_fast() ? CLOCK_HSI_HZ
+                  : number == 1u   ? CLOCK_FAST_HZ / CLOCK_APB2_DIVIDER
+                                   : CLOCK_FAST_HZ / CLOCK_APB1_DIVIDER;
     struct dma_stream_regs *stream = &h->dma->STREAM[h->stream];
 
     uart->hardware = h;

@@ -5,6 +5,11 @@
 
 #include <stdint.h>
 
+/* Structs that lie on the wire or in flash as they are (headers, records, messages) rely on this. */
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "fota's formats are little-endian and so must the processor be"
+#endif
+
 static inline uint16_t fota_get16(const uint8_t *p)
 {
     return (uint16_t) (p[0] | (p[1] << 8));

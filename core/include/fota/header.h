@@ -6,10 +6,12 @@
 #ifndef FOTA_HEADER_H
 #define FOTA_HEADER_H
 
+#include "fota/bytes.h"
 #include "fota/crypto.h"
 #include "fota/map.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define FOTA_HEADER_MAGIC 0x41544F46u /* "FOTA" in the file */
 #define FOTA_HEADER_FORMAT 1u
@@ -22,12 +24,14 @@
 #define FOTA_TRIAL_DEADLINE_DEFAULT_MS 20000u
 
 struct fota_version {
-    uint16_t major, minor, patch;
+    uint16_t major, minor, patch, reserved; /* reserved: 0 */
     uint32_t build;
 };
 
-/** A decoded header. */
+/** A header, member for member as it lies in the file and in flash (docs/image.md). */
 struct fota_header {
+    uint32_t magic;                     /* FOTA_HEADER_MAGIC */
+    uint16_t format, header_size;       /* FOTA_HEADER_FORMAT, FOTA_HEADER_SIZE */
     uint8_t product[FOTA_PRODUCT_SIZE]; /* UUID in the order in which it is printed (RFC 4122) */
     uint16_t hw_min, hw_max;            /* hardware revisions that the image is for, both included */
     struct fota_version version;
@@ -40,8 +44,13 @@ struct fota_header {
     uint32_t crc[FOTA_SLOT_COUNT];
     uint8_t sha256[FOTA_SLOT_COUNT][FOTA_SHA256_SIZE];
     uint8_t key_id[FOTA_KEY_ID_SIZE];
+    uint8_t reserved[304]; /* 0xFF, signed, ignored */
     uint8_t signature[FOTA_SIGNATURE_SIZE];
 };
+
+_Static_assert(sizeof(struct fota_version) == 12u && sizeof(struct fota_header) == FOTA_HEADER_SIZE &&
+                   offsetof(struct fota_header, signature) == FOTA_HEADER_SIGNED,
+               "the header lies in memory as in the file");
 
 /** A public key that is trusted. */
 struct fota_key {
@@ -56,13 +65,15 @@ struct fota_target {
     uint32_t floor;
 };
 
-/** Decode and check everything that needs no key and no device: magic, format, flags, size, link address, deadline,
- *  hardware range. @param raw 512 bytes. @param header filled in; unspecified content after an error that is not the
- *  last check. @return FOTA_OK, FOTA_E_MAGIC, FOTA_E_FORMAT, FOTA_E_FLAGS, FOTA_E_SIZE, FOTA_E_LINK_ADDRESS,
+/** Check everything that needs no key and no device: magic, format, flags, size, link address, deadline, hardware range.
+ *  @return FOTA_OK, FOTA_E_MAGIC, FOTA_E_FORMAT, FOTA_E_FLAGS, FOTA_E_SIZE, FOTA_E_LINK_ADDRESS,
  *  FOTA_E_DEADLINE_RANGE or FOTA_E_HW_REVISION. */
+int fota_header_check(const struct fota_header *header);
+
+/** Copy a header from bytes and check it. @param raw 512 bytes. @return as fota_header_check(). */
 int fota_header_decode(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *header);
 
-/** Write a header; unused bytes become 0xFF. The signature is copied from the struct as it is. */
+/** Write a header as bytes; magic, format and reserved bytes are set here, the signature is copied as it is. */
 void fota_header_encode(const struct fota_header *header, uint8_t raw[FOTA_HEADER_SIZE]);
 
 /** The identity of an image: SHA-256 of the signed part of its header. */

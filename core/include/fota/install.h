@@ -23,7 +23,7 @@ struct fota_installer {
     uint8_t slot;  /* being written */
     uint32_t next; /* offset in the code */
     struct fota_header header;
-    uint8_t raw[FOTA_HEADER_SIZE];
+    uint8_t identity[FOTA_IDENTITY_SIZE];
 };
 
 /** Prepare. @param boots slot that the boot decision chose, FOTA_SLOT_NONE when there is none.

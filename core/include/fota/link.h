@@ -67,17 +67,18 @@ struct fota_link_info {
     uint32_t floor;
     struct fota_version version; /* of the image in `slot` */
     uint8_t identity[FOTA_IDENTITY_SIZE];
-    struct fota_version bootloader; /* build is not sent */
+    struct fota_version bootloader;
     uint16_t data_max;              /* largest DATA this target takes, bytes */
     int16_t last_reason;            /* enum fota_error: why the last image was rejected; FOTA_OK when none was */
     uint8_t last_identity[FOTA_IDENTITY_SHORT]; /* which one */
 };
-#define FOTA_LINK_INFO_SIZE 112u
+#define FOTA_LINK_INFO_SIZE 116u
 
 /** Answer to BEGIN, DATA and STATUS. */
 struct fota_link_progress {
     uint8_t slot;    /* being written, FOTA_SLOT_NONE when nothing is */
     uint8_t state;   /* enum fota_install_state (install.h) */
+    uint16_t reserved;
     uint32_t next;   /* offset in the code that is wanted next */
     uint32_t credit; /* data may be sent up to this offset */
 };
@@ -85,9 +86,16 @@ struct fota_link_progress {
 
 struct fota_link_reject {
     int16_t reason;
+    uint16_t reserved;
     uint8_t identity[FOTA_IDENTITY_SHORT];
 };
 #define FOTA_LINK_REJECT_SIZE 20u
+
+/* The messages lie in memory as on the wire. */
+_Static_assert(sizeof(struct fota_link_info) == FOTA_LINK_INFO_SIZE &&
+                   sizeof(struct fota_link_progress) == FOTA_LINK_PROGRESS_SIZE &&
+                   sizeof(struct fota_link_reject) == FOTA_LINK_REJECT_SIZE,
+               "no padding");
 
 /** A frame; the payload is not copied. */
 struct fota_frame {
@@ -117,10 +125,9 @@ void fota_link_rx_init(struct fota_link_rx *rx);
  *  valid until the next byte. @return true when `frame` is there. Empty, damaged and oversized frames are dropped. */
 bool fota_link_rx_byte(struct fota_link_rx *rx, uint8_t byte, struct fota_frame *frame);
 
-void fota_link_info_encode(const struct fota_link_info *info, uint8_t out[FOTA_LINK_INFO_SIZE]);
-/** @return FOTA_OK or FOTA_E_TRUNCATED. Longer payloads (newer targets) are accepted. */
+/** Read the answer to INFO. @return FOTA_OK or FOTA_E_TRUNCATED. Longer payloads (newer targets) are accepted. */
 int fota_link_info_decode(const uint8_t *payload, size_t length, struct fota_link_info *info);
-void fota_link_progress_encode(const struct fota_link_progress *progress, uint8_t out[FOTA_LINK_PROGRESS_SIZE]);
+/** Read the answer to BEGIN, DATA or STATUS. @return FOTA_OK or FOTA_E_TRUNCATED. */
 int fota_link_progress_decode(const uint8_t *payload, size_t length, struct fota_link_progress *progress);
 
 #endif

@@ -40,7 +40,7 @@ unsigned fota_server_feed(struct fota_server *server, const uint8_t *data, size_
 void fota_server_install(struct fota_server *server, const struct fota_frame *request);
 
 /** Answer a request. @param body what follows the status, at most 160 bytes. */
-void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const uint8_t *body,
+void fota_server_respond(struct fota_server *server, const struct fota_frame *request, int status, const void *body,
                          size_t length);
 
 #endif

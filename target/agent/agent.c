@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "fota_agent.h"
+
+#include "chip.h"
+#include "fota/config.h"
+#include "stm32f407.h"
+
+#include <string.h>
+
+static const struct fota_header *running_image(uint8_t *slot)
+{
+    for (unsigned s = 0; s < FOTA_SLOT_COUNT; s++) {
+        const struct fota_header *header = (const struct fota_header *) (uintptr_t) fota_slot_base(s);
+
+        if (SCB->VTOR == fota_slot_code(s) && fota_header_check(header) == FOTA_OK) {
+            *slot = (uint8_t) s;
+            return header;
+        }
+    }
+    *slot = FOTA_SLOT_NONE;
+    return NULL;
+}
+
+static bool on_trial(const struct fota_agent *agent)
+{
+    const struct fota_boot_state *state = &agent->journal.state;
+
+    return state->trial == FOTA_TRIAL_RUNNING &&
+           fota_image_is(&state->candidate, agent->slot, agent->server.info.identity);
+}
+
+static void link_send(void *ctx, const uint8_t *data, size_t length)
+{
+    struct fota_agent *agent = ctx;
+
+    agent->port->send(agent->port->ctx, data, length);
+}
+
+static void link_reboot(void *ctx, unsigned where)
+{
+    struct fota_agent *agent = ctx;
+
+    agent->port->flush(agent->port->ctx);
+    backup_write(BACKUP_REQUEST, where == FOTA_LINK_REBOOT_LOADER ? BACKUP_LOADER : BACKUP_NONE);
+    chip_reset();
+}
+
+static void fill_info(struct fota_agent *agent)
+{
+    struct fota_link_info *info = &agent->server.info;
+    uint32_t bootloader = *(const uint32_t *) (FOTA_BOOT_BASE + 0x1Cu); /* bootloader.h: BOOTLOADER_VERSION */
+    struct fota_config config;
+
+    info->mode = FOTA_MODE_APPLICATION;
+    info->slot = agent->slot;
+    info->flags = FOTA_INFO_BOOTABLE;
+    info->data_max = FOTA_LINK_DATA_MAX;
+    info->bootloader.major = (uint16_t) (bootloader >> 24);
+    info->bootloader.minor = (bootloader >> 16) & 0xFFu;
+    info->bootloader.patch = bootloader & 0xFFFFu;
+    memcpy(info->uid, UNIQUE_ID, FOTA_UID_SIZE);
+    if (fota_config_decode((const uint8_t *) FOTA_CONFIG_BASE, &config) == FOTA_OK) {
+        info->flags |= FOTA_INFO_CONFIGURED;
+        info->hw_revision = config.target.hw_revision;
+        info->floor = config.target.floor;
+        memcpy(info->product, config.target.product, FOTA_PRODUCT_SIZE);
+    }
+    info->version = agent->image->version;
+    fota_header_identity((const uint8_t *) agent->image, info->identity);
+}
+
+int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *port)
+{
+    memset(agent, 0, sizeof *agent);
+    agent->port = port;
+    agent->started_ms = port->now_ms(port->ctx);
+    agent->link = (struct fota_server_port){.ctx = agent, .send = link_send, .reboot = link_reboot};
+    agent->server.port = &agent->link;
+    agent->server.journal = &agent->journal;
+    agent->image = running_image(&agent->slot);
+    if (agent->image == NULL)
+        return FOTA_E_NO_IMAGE;
+    fill_info(agent);
+    return fota_journal_open(&agent->journal, &chip_flash);
+}
+
+int fota_confirm(struct fota_agent *agent)
+{
+    struct fota_record record = {.type = FOTA_RECORD_CONFIRMED, .slot = agent->slot};
+
+    if (agent->image == NULL)
+        return FOTA_E_NO_IMAGE;
+    if (!on_trial(agent))
+        return FOTA_OK;
+    record.arg = agent->image->counter;
+    memcpy(record.identity, agent->server.info.identity, FOTA_IDENTITY_SHORT);
+    return fota_journal_append(&agent->journal, &record);
+}
+
+void fota_feed(struct fota_agent *agent)
+{
+    if (agent->image != NULL && on_trial(agent) &&
+        agent->port->now_ms(agent->port->ctx) - agent->started_ms > agent->image->deadline_ms) {
+        backup_write(BACKUP_REQUEST, BACKUP_DEADLINE);
+        chip_reset();
+    }
+    watchdog_feed();
+}
+
+void fota_agent_receive(struct fota_agent *agent, const uint8_t *data, size_t length)
+{
+    if (agent->image != NULL)
+        (void) fota_server_feed(&agent->server, data, length);
+}
+
+void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)
+{
+    const struct fota_boot_state *state = &agent->journal.state;
+
+    memset(info, 0, sizeof *info);
+    info->slot = agent->slot;
+    info->reset_csr = backup_read(BACKUP_CAUSE);
+    if (agent->image == NULL)
+        return;
+    info->version = agent->image->version;
+    info->trial = on_trial(agent);
+    info->attempt = info->trial ? state->attempts : 0;
+    if (state->reject_count > 0)
+        info->last_reason = state->rejects[state->reject_count - 1u].reason;
+}
+
+_Noreturn void fota_agent_fault(void)
+{
+    backup_write(BACKUP_REQUEST, BACKUP_FAULT);
+    chip_reset();
+}
