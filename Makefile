@@ -1,0 +1,75 @@
+# The front door of fota. `make help` says what there is; CMake and Ninja do the work.
+B ?= build
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := build
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser demo demo-once demo-flash size bench \
+        format lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "  B=DIR puts everything that is built somewhere else than build/."
+
+deps: ## install what is needed from Debian's packages (the only step that needs root)
+	@scripts/deps.sh install
+
+need: # what is missing is installed, so that the first command of a new clone works
+	@scripts/deps.sh check || $(MAKE) deps
+
+$(B)/build.ninja: CMakeLists.txt | need
+	@cmake -G Ninja -S . -B $(B) -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(B).log 2>&1 || { cat $(B).log; rm -f $(B).log; exit 1; }
+	@rm -f $(B).log
+
+build: need $(B)/build.ninja ## build all programs: build/{board,cli,gateway,hub} for the host, build/target for the Arm
+	@cmake --build $(B)
+
+asan: need ## build with AddressSanitizer and UBSan, for the unit tests
+	@[ -f $(B)/asan/build.ninja ] || cmake -G Ninja -S . -B $(B)/asan -DCMAKE_BUILD_TYPE=Debug -DFOTA_SANITIZE=ON -DFOTA_TARGET=OFF > /dev/null
+	@cmake --build $(B)/asan
+
+console: need console/node_modules/.stamp ## install the console's npm packages, as pinned
+
+console/node_modules/.stamp: console/package-lock.json
+	@cd console && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: test-unit test-system test-console test-browser size ## all tests; what CI runs
+	@echo "all tests passed"
+
+test-unit: asan ## cmocka beside each unit, under ASan and UBSan
+	@ctest --test-dir $(B)/asan --output-on-failure -L unit -j2
+
+test-system: build ## end to end: the real programs, the Arm binaries on the board
+	@ctest --test-dir $(B) --output-on-failure -L system
+
+test-console: console ## the console's own tests
+	@cd console && npm test
+
+test-browser: build console ## the whole way through the page, in headless Chromium (demo-once)
+	@demo/demo.py --once --build $(B)
+
+demo: build console ## broker, hub, console, gateway and one virtual board, until Ctrl-C
+	@exec demo/demo.py --build $(B)
+
+demo-once: build console ## the same unattended: 1.1.0 is confirmed, a bad 1.2.0 rolled back, through the page
+	@demo/demo.py --once --build $(B)
+
+demo-flash: build ## a signed update over the serial line, a confirmation and a rollback, with `fota flash`
+	@demo/flash.py --build $(B)
+
+size: build ## the bootloader's size, stack and RAM
+	@scripts/size.py --build $(B)
+
+bench: build ## figures, with what limits them
+	@bench/bench.py --build $(B)
+
+format: ## clang-format every C file
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+lint: asan ## clang-format and clang-tidy find nothing
+	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@scripts/tidy.sh $(B)
+
+clean: ## remove what was built
+	@rm -rf $(B)
