@@ -70,7 +70,7 @@ int fota_slot_check(const struct fota_flash *flash, unsigned slot, const struct 
     return image->error = check(flash, slot, target, keys, key_count, image);
 }
 
-/* --- the decision ------------------------------------------------------------------------------------------- */
+/* --- the decision ----------------------------------------------------------------------------------------------- */
 
 static int16_t reason_of(enum fota_reset_cause cause)
 {
@@ -105,8 +105,8 @@ static int16_t judge_candidate(const struct fota_boot_state *state, enum fota_re
 }
 
 /* With nothing confirmed that boots: the best valid image that was not rejected is entered as a trial. */
-static void find_any(const struct fota_boot_state *state, uint32_t floor,
-                     const struct fota_slot_view *view, struct fota_decision *d)
+static void find_any(const struct fota_boot_state *state, uint32_t floor, const struct fota_slot_view *view,
+                     struct fota_decision *d)
 {
     struct fota_header best = {0};
 
@@ -125,8 +125,11 @@ static void find_any(const struct fota_boot_state *state, uint32_t floor,
         }
     }
     /* the view has one image at a time: come back to the one that was chosen */
-    if (d->slot != FOTA_SLOT_NONE && d->slot != FOTA_SLOT_COUNT - 1u)
-        (void) view->check(view->ctx, d->slot, &d->image);
+    if (d->slot != FOTA_SLOT_NONE && d->slot != FOTA_SLOT_COUNT - 1u &&
+        view->check(view->ctx, d->slot, &d->image) != FOTA_OK) {
+        d->slot = FOTA_SLOT_NONE;
+        d->attempt = 0;
+    }
 }
 
 void fota_boot_decide(const struct fota_boot_state *state, enum fota_reset_cause cause, uint32_t floor_builtin,

@@ -6,8 +6,8 @@ const char *fota_error_name(int e)
     switch (e) {
     case FOTA_OK:
         return "ok";
-#define X(name, value, word, text)                                                                           \
-    case value:                                                                                              \
+#define X(name, value, word, text)                                                                                     \
+    case value:                                                                                                        \
         return word;
         FOTA_ERRORS(X)
 #undef X
@@ -21,8 +21,8 @@ const char *fota_error_text(int e)
     switch (e) {
     case FOTA_OK:
         return "no error";
-#define X(name, value, word, text)                                                                           \
-    case value:                                                                                              \
+#define X(name, value, word, text)                                                                                     \
+    case value:                                                                                                        \
         return text;
         FOTA_ERRORS(X)
 #undef X

@@ -23,7 +23,8 @@ static int record(struct fota_installer *in, uint8_t type, int16_t reason, uint3
     return fota_journal_append(in->journal, &r);
 }
 
-/* The slot that may be written: never the confirmed one, and with nothing confirmed never the one that would be booted. */
+/* The slot that may be written: never the confirmed one, and with nothing confirmed never the one that would
+ * be booted. */
 static uint8_t spare_slot(const struct fota_installer *in)
 {
     const struct fota_boot_state *s = &in->journal->state;
@@ -34,8 +35,8 @@ static uint8_t spare_slot(const struct fota_installer *in)
     return keep == FOTA_SLOT_A ? FOTA_SLOT_B : FOTA_SLOT_A;
 }
 
-/* During a trial nothing may be written. The same holds when the confirmed image is broken and the other slot is about to be tried in
- * its place. */
+/* During a trial nothing may be written. The same holds when the confirmed image is broken and the other slot
+ * is about to be tried in its place. */
 static bool busy(const struct fota_installer *in)
 {
     const struct fota_boot_state *s = &in->journal->state;
@@ -114,6 +115,13 @@ static int prepare(struct fota_installer *in, uint32_t address, uint32_t length)
     return FOTA_OK;
 }
 
+/* The install is void: the next begin starts anew. */
+static void give_up(struct fota_installer *in, int reason)
+{
+    (void) record(in, FOTA_RECORD_VOID, (int16_t) reason, 0);
+    fota_install_abort(in);
+}
+
 int fota_install_write(struct fota_installer *in, uint32_t offset, const void *data, uint32_t length)
 {
     const struct fota_flash *flash = in->journal->flash;
@@ -127,8 +135,11 @@ int fota_install_write(struct fota_installer *in, uint32_t offset, const void *d
     if (length == 0 || length % 4u != 0 || length > in->header.image_size - offset)
         return FOTA_E_ARGUMENT;
     error = prepare(in, address, length);
-    if (error == FOTA_OK)
-        error = flash->program(flash->ctx, address, data, length);
+    if (error != FOTA_OK)
+        return error;
+    error = flash->program(flash->ctx, address, data, length);
+    if (error == FOTA_E_FLASH) /* other bytes stand there: a resume would fail at the same place for ever */
+        give_up(in, error);
     if (error != FOTA_OK)
         return error;
     in->next += length;
@@ -167,8 +178,7 @@ int fota_install_finish(struct fota_installer *in)
     if (error == FOTA_OK) /* fails where an earlier attempt left the header of another signature: then begin anew */
         error = flash->program(flash->ctx, fota_slot_base(in->slot), &in->header, FOTA_HEADER_SIZE);
     if (error != FOTA_OK) {
-        (void) record(in, FOTA_RECORD_VOID, (int16_t) error, 0);
-        fota_install_abort(in);
+        give_up(in, error);
         return error;
     }
     error = record(in, FOTA_RECORD_PENDING, 0, 0);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /**
- * A record as it lies in flash. The sequence number comes first on purpose: words are programmed in ascending order, and the number that
- * belongs to a place never changes, so a first word torn by a power cut is simply programmed again by the next record at this place.
+ * A record as it lies in flash. The sequence number comes first on purpose: words are programmed in ascending
+ * order, and the number that belongs to a place never changes, so a first word torn by a power cut is simply
+ * programmed again by the next record at this place.
  */
 struct raw_record {
     uint32_t sequence;
@@ -32,8 +33,7 @@ union place {
     uint32_t words[FOTA_RECORD_SIZE / 4u];
 };
 
-static const union place void_place; /* a place that is given up is programmed to zero */
-
+#define APPEND_TRIES 4u /* places that may fail in a row before something worse than a worn word is the matter */
 #define CRC_LENGTH offsetof(struct raw_record, crc)
 
 static uint32_t address_of(unsigned bank, uint32_t index)
@@ -59,7 +59,7 @@ static bool is_erased(const union place *p)
     return true;
 }
 
-/* --- the fold ----------------------------------------------------------------------------------------------- */
+/* --- the fold --------------------------------------------------------------------------------------------------- */
 
 bool fota_image_is(const struct fota_image_ref *ref, unsigned slot, const uint8_t identity[FOTA_IDENTITY_SHORT])
 {
@@ -130,6 +130,8 @@ static void set_candidate(struct fota_boot_state *state, const struct fota_recor
 
 static void fold(struct fota_boot_state *state, const struct fota_record *record)
 {
+    if (record->type <= FOTA_RECORD_TRIAL && record->slot >= FOTA_SLOT_COUNT)
+        return; /* those need a slot that exists */
     switch (record->type) {
     case FOTA_RECORD_CONFIRMED:
         set_image(&state->confirmed, record);
@@ -178,18 +180,18 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
             state->floor = record->arg;
         break;
     case FOTA_RECORD_CLEAN:
-        state->spare_clean = true;
+    case FOTA_RECORD_DIRTY:
+        state->spare_clean = record->type == FOTA_RECORD_CLEAN;
         break;
     default: /* of a newer bootloader or agent: kept, not understood */
         break;
     }
 }
 
-/* A record counts when its CRC is right, when it is in its own place, and when its slot exists or is none. */
+/* A record counts when its CRC is right and it is in its own place. */
 static bool counts(const union place *p, uint32_t sequence)
 {
-    return sealed(p) && p->r.sequence == sequence &&
-           (p->r.record.slot < FOTA_SLOT_COUNT || p->r.record.slot == FOTA_SLOT_NONE);
+    return sealed(p) && p->r.sequence == sequence;
 }
 
 static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, union place *p)
@@ -197,19 +199,36 @@ static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, 
     return j->flash->read(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
+/* The newer bank is the journal, unless the older one went on after the newer was written from it: then that compaction was given up,
+ * and what it left is no journal even if its head, torn when the supply went, reads well today. */
 static int find_bank(struct fota_journal *j)
 {
     union place p;
 
     for (unsigned bank = 0; bank < FOTA_JOURNAL_BANKS; bank++) {
         int error = read_at(j, bank, 0, &p);
+        uint32_t base = p.head.base;
 
         if (error != FOTA_OK)
             return error;
-        if (p.head.magic == FOTA_JOURNAL_MAGIC && sealed(&p) && (!j->present || p.head.base > j->base)) {
-            j->present = true;
+        if (p.head.magic != FOTA_JOURNAL_MAGIC || !sealed(&p))
+            continue;
+        if (!j->present) {
             j->bank = (uint8_t) bank;
-            j->base = p.head.base;
+            j->base = base;
+            j->present = true;
+        } else {
+            unsigned older = base > j->base ? j->bank : bank;
+            uint32_t older_base = base > j->base ? j->base : base;
+            uint32_t newer_base = base > j->base ? base : j->base;
+
+            error = read_at(j, older, newer_base - older_base, &p);
+            j->bank = (uint8_t) (older ^ 1u);
+            j->base = newer_base;
+            if (counts(&p, newer_base)) {
+                j->bank = (uint8_t) older;
+                j->base = older_base;
+            }
         }
     }
     return FOTA_OK;
@@ -245,60 +264,64 @@ static int program_at(const struct fota_journal *j, unsigned bank, uint32_t inde
     return j->flash->program(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
-static int settle_at(const struct fota_journal *j, uint32_t index)
+/* Give a place up: its sequence number, then zeros. A cut in here leaves the first word a part of what
+ * belongs there, as ever; if it were zeros, a bit of it might read 1 today, when the place looks erased and
+ * is used, and 0 later. */
+static void give_up(const struct fota_journal *j, uint32_t index)
 {
-    union place p;
-    int error = read_at(j, j->bank, index, &p);
+    const union place p = {.r.sequence = j->base + index};
 
-    if (error != FOTA_OK)
-        return error;
-    if (!sealed(&p) || p.r.sequence != j->base + index)
-        p = void_place;
-    return program_at(j, j->bank, index, &p);
+    (void) program_at(j, j->bank, index, &p);
 }
 
 int fota_journal_settle(struct fota_journal *j)
 {
-    int error = FOTA_OK;
+    union place p;
+    uint32_t index = j->used - 1u;
+    int error;
 
-    if (!j->present)
+    if (j->used < 2u) /* no journal, or only its head: maintain sees to that */
         return FOTA_OK;
-    if (!j->state.spare_clean) /* the bank may be fresh from a compaction that was cut off */
-        error = settle_at(j, 0);
-    if (error == FOTA_OK && j->used > 1u)
-        error = settle_at(j, j->used - 1u);
-    return error;
+    error = read_at(j, j->bank, index, &p);
+    if (error == FOTA_OK && counts(&p, j->base + index))
+        error = program_at(j, j->bank, index, &p);
+    else if (error == FOTA_OK)
+        give_up(j, index);
+    /* what was folded before was read while it was not firm */
+    return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
 }
 
-/* --- appending ---------------------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------------------------- */
 
 static bool privileged(uint8_t type)
 {
-    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED;
+    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED ||
+           type == FOTA_RECORD_DIRTY;
 }
 
 int fota_journal_append(struct fota_journal *j, const struct fota_record *record)
 {
     union place p = {.r.record = *record};
+    uint32_t limit = FOTA_JOURNAL_RECORDS - (privileged(record->type) ? 0u : FOTA_JOURNAL_RESERVED);
+    int error = FOTA_E_JOURNAL_FULL;
 
-    if (!j->present)
-        return FOTA_E_JOURNAL_FULL;
-    while (j->used < FOTA_JOURNAL_RECORDS - (privileged(record->type) ? 0u : FOTA_JOURNAL_RESERVED)) {
+    for (unsigned tries = 0; j->present && j->used < limit && tries < APPEND_TRIES; tries++) {
         uint32_t index = j->used++;
 
         p.r.sequence = j->base + index;
         seal(&p);
-        if (program_at(j, j->bank, index, &p) == FOTA_OK) {
+        error = program_at(j, j->bank, index, &p);
+        if (error == FOTA_OK)
             fold(&j->state, record);
-            return FOTA_OK;
-        }
-        /* a worn or torn place: void it and take the next one */
-        (void) program_at(j, j->bank, index, &void_place);
+        if (error != FOTA_E_FLASH)
+            return error;
+        (void) give_up(j, index); /* worn: take the next one */
+        error = j->used < limit ? error : FOTA_E_JOURNAL_FULL;
     }
-    return FOTA_E_JOURNAL_FULL;
+    return error;
 }
 
-/* --- compaction --------------------------------------------------------------------------------------------- */
+/* --- compaction ------------------------------------------------------------------------------------------------- */
 
 /** The bank that a compaction writes. */
 struct copy {
@@ -325,7 +348,8 @@ static void copy_part(struct copy *c, uint8_t type, const struct fota_image_ref 
     copy_record(c, &record);
 }
 
-/* Records of types that are not known here come along as they are, as long as half of the new bank stays free. */
+/* Records of types that are not known here come along as they are, as long as half of the new bank stays
+ * free. */
 static void copy_unknown(struct copy *c)
 {
     const struct fota_journal *j = c->journal;
@@ -333,7 +357,7 @@ static void copy_unknown(struct copy *c)
 
     for (uint32_t i = 1; i < j->used && c->used < FOTA_JOURNAL_RECORDS / 2u; i++)
         if (read_at(j, j->bank, i, &p) == FOTA_OK && counts(&p, j->base + i) &&
-            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_CLEAN))
+            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_DIRTY))
             copy_record(c, &p.r.record);
 }
 
@@ -362,11 +386,21 @@ static void copy_state(struct copy *c)
         copy_part(c, FOTA_RECORD_PENDING, &s->candidate, 0, 0);
 }
 
+static int write_head(struct fota_journal *j, unsigned bank, uint32_t base)
+{
+    union place p;
+
+    memset(&p, 0xFF, sizeof p);
+    p.head.base = base;
+    p.head.magic = FOTA_JOURNAL_MAGIC;
+    seal(&p);
+    return program_at(j, bank, 0, &p);
+}
+
 /* Write a bank whole; its head comes last, so it counts for nothing before. */
 static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
 {
     struct copy c = {.journal = j, .bank = bank, .base = base, .used = 1};
-    union place head;
     int error = j->flash->erase(j->flash->ctx, fota_journal_sector(bank));
 
     if (error != FOTA_OK)
@@ -375,36 +409,41 @@ static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
         copy_unknown(&c);
         copy_state(&c);
     }
-    memset(&head, 0xFF, sizeof head);
-    head.head.base = base;
-    head.head.magic = FOTA_JOURNAL_MAGIC;
-    seal(&head);
-    if (c.error == FOTA_OK)
-        c.error = program_at(j, bank, 0, &head);
-    return c.error;
+    return c.error == FOTA_OK ? write_head(j, bank, base) : c.error;
 }
 
-/* Erase the bank that is not in use and say so. */
+/* Erase the bank that is not in use and say so. A cut may have torn the head of the one in use, so it is made
+ * firm before. */
 static int clean_spare(struct fota_journal *j)
 {
     struct fota_record record = {.type = FOTA_RECORD_CLEAN, .slot = FOTA_SLOT_NONE};
-    int error = j->flash->erase(j->flash->ctx, fota_journal_sector(j->bank ^ 1u));
+    int error = write_head(j, j->bank, j->base);
 
-    return error != FOTA_OK ? error : fota_journal_append(j, &record);
+    if (error == FOTA_OK)
+        error = j->flash->erase(j->flash->ctx, fota_journal_sector(j->bank ^ 1u));
+    return error == FOTA_OK ? fota_journal_append(j, &record) : error;
+}
+
+/* The journal goes on in the other bank. The record before anything is erased makes sure that nothing which
+ * an earlier, interrupted compaction left there can ever be taken for the journal again. */
+static int compact(struct fota_journal *j)
+{
+    struct fota_record record = {.type = FOTA_RECORD_DIRTY, .slot = FOTA_SLOT_NONE};
+    int error = j->present ? fota_journal_append(j, &record) : FOTA_OK;
+
+    if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
+        error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
+    return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
 }
 
 int fota_journal_maintain(struct fota_journal *j)
 {
-    bool fresh = !j->present;
     int error = FOTA_OK;
 
     if (j->state.trial == FOTA_TRIAL_RUNNING)
         return FOTA_OK;
-    if (fresh || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW) {
-        error = write_bank(j, fresh ? 0u : j->bank ^ 1u, fresh ? 1u : j->base + j->used);
-        if (error == FOTA_OK)
-            error = fota_journal_open(j, j->flash);
-    }
+    if (!j->present || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW)
+        error = compact(j);
     if (error == FOTA_OK && !j->state.spare_clean)
         error = clean_spare(j);
     return error;

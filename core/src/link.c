@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- sending ------------------------------------------------------------------------------------------------ */
+/* --- sending ---------------------------------------------------------------------------------------------------- */
 
 /** A COBS encoder (Cheshire and Baker, 1999) that patches each run's code byte when the run ends. */
 struct cobs {
@@ -46,7 +46,7 @@ size_t fota_frame_encode(const struct fota_frame *frame, uint8_t *out, size_t ca
     return cobs.at;
 }
 
-/* --- receiving ---------------------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------------------------- */
 
 static void restart(struct fota_link_rx *rx)
 {
@@ -110,7 +110,7 @@ bool fota_link_rx_byte(struct fota_link_rx *rx, uint8_t byte, struct fota_frame 
     return good;
 }
 
-/* --- messages ----------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------------------------- */
 
 int fota_link_info_decode(const uint8_t *in, size_t length, struct fota_link_info *info)
 {

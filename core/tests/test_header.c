@@ -29,7 +29,7 @@ static void layout_is_that_of_the_page(void **state)
     uint8_t raw[FOTA_HEADER_SIZE];
     struct fota_header h = {.hw_min = 0x0102,
                             .hw_max = 0x0304,
-                            .version = {0x0506, 0x0708, 0x090A, 0x0B0C0D0E},
+                            .version = {.major = 0x0506, .minor = 0x0708, .patch = 0x090A, .build = 0x0B0C0D0E},
                             .counter = 0x0F101112,
                             .image_size = 0x00021314,
                             .link_address = 0x08004200,
@@ -281,9 +281,19 @@ static void vectors_on_both_sides(void **state)
 static void versions_are_ordered(void **state)
 {
     static const struct fota_version ascending[] = {
-        {0, 0, 0, 0}, {0, 0, 0, 1}, {0, 0, 0, 0xFFFFFFFF}, {0, 0, 1, 0},       {0, 0, 0xFFFF, 0},
-        {0, 1, 0, 0}, {0, 2, 0, 0}, {0, 10, 0, 0},         {0, 0xFFFF, 9, 9}, {1, 0, 0, 0},
-        {1, 0, 0, 1}, {0xFFFF, 0, 0, 0}};
+        {.build = 0},
+        {.build = 1},
+        {.build = UINT32_MAX},
+        {.patch = 1},
+        {.patch = UINT16_MAX},
+        {.minor = 1},
+        {.minor = 2},
+        {.minor = 10},
+        {.minor = UINT16_MAX, .patch = 9, .build = 9},
+        {.major = 1},
+        {.major = 1, .build = 1},
+        {.major = UINT16_MAX},
+    };
 
     (void) state;
     for (int i = 0; i < (int) (sizeof ascending / sizeof ascending[0]); i++) {

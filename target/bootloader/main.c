@@ -5,8 +5,8 @@
  *   journal  open, settle, maintain
  *   decide   which image, verified; a rejection is recorded at once
  *   listen   the receiver has collected by DMA since the start, so listening costs no boot time
- *   serve    when somebody asked for it, or when nothing boots; ends by itself when something boots and nobody talks
- *   jump     a trial is recorded before
+ *   serve    when somebody asked for it, or when nothing boots; ends by itself when something boots and
+ * nobody talks jump     a trial is recorded before
  */
 #include "bootloader.h"
 #include "chip.h"
@@ -34,7 +34,7 @@ static struct {
     struct uart uart;
 } boot;
 
-/* --- why we are here ---------------------------------------------------------------------------------------- */
+/* --- why we are here -------------------------------------------------------------------------------------------- */
 
 static enum fota_reset_cause reset_cause(uint32_t request)
 {
@@ -63,7 +63,7 @@ static bool configure(void)
     return false;
 }
 
-/* --- which image -------------------------------------------------------------------------------------------- */
+/* --- which image ------------------------------------------------------------------------------------------------ */
 
 static int check_slot(void *ctx, unsigned slot, struct fota_slot_image *image)
 {
@@ -76,7 +76,8 @@ static const struct fota_slot_view view = {.ctx = &boot.config, .check = check_s
 
 static void decide(enum fota_reset_cause cause)
 {
-    /* A journal that cannot be read or written is handled like none: nothing is tried that cannot be recorded. */
+    /* A journal that cannot be read or written is handled like none: nothing is tried that cannot be
+     * recorded. */
     if (fota_journal_open(&boot.journal, &chip_flash) == FOTA_OK && fota_journal_settle(&boot.journal) == FOTA_OK)
         (void) fota_journal_maintain(&boot.journal);
     fota_boot_decide(&boot.journal.state, cause, boot.config.target.floor, &view, &boot.decision);
@@ -99,7 +100,7 @@ _Noreturn static void start_application(void)
     chip_jump(fota_slot_code(d->slot));
 }
 
-/* --- the link ----------------------------------------------------------------------------------------------- */
+/* --- the link --------------------------------------------------------------------------------------------------- */
 
 static void link_send(void *ctx, const uint8_t *data, size_t length)
 {
@@ -131,8 +132,8 @@ static void prepare_server(bool configured)
     server->session = boot.journal.base + boot.journal.used;
     info->mode = FOTA_MODE_BOOTLOADER;
     info->slot = d->slot;
-    info->flags = (uint8_t) ((configured ? FOTA_INFO_CONFIGURED : 0u) |
-                             (d->slot != FOTA_SLOT_NONE ? FOTA_INFO_BOOTABLE : 0u));
+    info->flags =
+        (uint8_t) ((configured ? FOTA_INFO_CONFIGURED : 0u) | (d->slot != FOTA_SLOT_NONE ? FOTA_INFO_BOOTABLE : 0u));
     info->hw_revision = boot.config.target.hw_revision;
     info->floor = boot.config.target.floor;
     info->data_max = FOTA_LINK_DATA_MAX;
@@ -160,8 +161,8 @@ static unsigned listen(void)
     return frames;
 }
 
-/* Serve the gateway until it is silent. SysTick only wakes the core once a millisecond; its interrupt is never taken. Time that flash work
- * stalls is not counted, which is as well. */
+/* Serve the gateway until it is silent. SysTick only wakes the core once a millisecond; its interrupt is
+ * never taken. Time that flash work stalls is not counted, which is as well. */
 static void serve(void)
 {
     uint32_t idle = 0;
@@ -184,7 +185,7 @@ static void serve(void)
     }
 }
 
-/* --- the way ------------------------------------------------------------------------------------------------ */
+/* --- the way ---------------------------------------------------------------------------------------------------- */
 
 _Noreturn void bootloader(void)
 {

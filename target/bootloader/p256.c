@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's P-256, cut down to what a verification needs. A verification computes u·Q + v·G. Asked for the generator without naming
- * it, the library takes a window of precomputed multiples; named like any other point it costs 1.6 KiB less and some milliseconds more.
- * That the multiplier is in the same file lets the compiler see that the rest is never called.
+ * The library's P-256, cut down to what a verification needs. A verification computes u·Q + v·G. Asked for
+ * the generator without naming it, the library takes a window of precomputed multiples; named like any other
+ * point it costs 1.6 KiB less and some milliseconds more. That the multiplier is in the same file lets the
+ * compiler see that the rest is never called.
  */
 #define br_ec_p256_m31 complete_p256_m31
 #include <ec/ec_p256_m31.c>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Vector table and start of the bootloader. It uses no interrupt, so the table ends after the core's own entries. */
+/* Vector table and start of the bootloader. It uses no interrupt, so the table ends after the core's own
+ * entries. */
 #include "bootloader.h"
 #include "stm32f407.h"
 

@@ -9,17 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- clock.c ------------------------------------------------------------------------------------------------ */
+/* --- clock.c ---------------------------------------------------------------------------------------------------- */
 
 #define CLOCK_FAST_HZ 168000000u
 #define CLOCK_HSI_HZ 16000000u
 #define CLOCK_APB1_DIVIDER 4u /* when fast; 1 after reset */
 #define CLOCK_APB2_DIVIDER 2u
 
-/** Run at 168 MHz from the PLL: from HSE when there is a crystal and it starts, else from HSI (RM0090 7.2). APB1 is then at 42 MHz and
- *  APB2 at 84 MHz. @param hse_hz the crystal, whole MHz; 0: none. @return whether the PLL runs; if not, all clocks stay at 16 MHz. */
+/** Run at 168 MHz from the PLL: from HSE when there is a crystal and it starts, else from HSI (RM0090 7.2).
+ * APB1 is then at 42 MHz and APB2 at 84 MHz. @param hse_hz the crystal, whole MHz; 0: none. @return whether
+ * the PLL runs; if not, all clocks stay at 16 MHz. */
 bool clock_fast(uint32_t hse_hz);
-/** Back to the state after reset: HSI, PLL and HSE off, no wait states, all peripherals reset and unclocked. */
+/** Back to the state after reset: HSI, PLL and HSE off, no wait states, all peripherals reset and unclocked.
+ */
 void clock_reset(void);
 /** @return whether clock_fast() is in force. */
 bool clock_is_fast(void);
@@ -29,24 +31,26 @@ static inline uint32_t clock_cpu_hz(void)
     return clock_is_fast() ? CLOCK_FAST_HZ : CLOCK_HSI_HZ;
 }
 
-/* --- flash.c ------------------------------------------------------------------------------------------------ */
+/* --- flash.c ---------------------------------------------------------------------------------------------------- */
 
 /** The flash at x32 (needs VDD ≥ 2.7 V). Locked again after each call. */
 extern const struct fota_flash chip_flash;
 
-/* --- uart.c ------------------------------------------------------------------------------------------------- */
+/* --- uart.c ----------------------------------------------------------------------------------------------------- */
 
-/** A USART whose receiver runs by DMA into a ring, so that nothing is lost while flash work stalls the CPU. */
+/** A USART whose receiver runs by DMA into a ring, so that nothing is lost while flash work stalls the CPU.
+ */
 struct uart {
     const struct uart_hardware *hardware;
     uint8_t *ring;
     uint32_t size, read;
 };
 
-/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring memory that DMA reaches
- *  (SRAM, not CCM). @param size of the ring, at most 65 535. */
+/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring
+ * memory that DMA reaches (SRAM, not CCM). @param size of the ring, at most 65 535. */
 void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
-/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They stay until uart_take(). */
+/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are
+ * none. They stay until uart_take(). */
 size_t uart_peek(const struct uart *uart, const uint8_t **data);
 void uart_take(struct uart *uart, size_t count);
 /** Send; waits for room in the transmitter, not for the last bit. */
@@ -54,14 +58,15 @@ void uart_send(const struct uart *uart, const uint8_t *data, size_t length);
 /** Wait until the last bit is out. */
 void uart_flush(const struct uart *uart);
 
-/* --- watchdog.c --------------------------------------------------------------------------------------------- */
+/* --- watchdog.c ------------------------------------------------------------------------------------------------- */
 
-/** Start the independent watchdog at its longest period: 22 … 62 s, as the LSI spreads. It runs until the next reset. */
+/** Start the independent watchdog at its longest period: 22 … 62 s, as the LSI spreads. It runs until the
+ * next reset. */
 void watchdog_start(void);
 /** Feed it; without effect when it does not run. */
 void watchdog_feed(void);
 
-/* --- backup.c ----------------------------------------------------------------------------------------------- */
+/* --- backup.c --------------------------------------------------------------------------------------------------- */
 
 /** What survives a reset, in the RTC's backup registers: requests to the bootloader, and what it found. */
 enum backup_word {
@@ -77,9 +82,10 @@ enum backup_request {
 uint32_t backup_read(enum backup_word word);
 void backup_write(enum backup_word word, uint32_t value);
 
-/* --- jump.c ------------------------------------------------------------------------------------------------- */
+/* --- jump.c ----------------------------------------------------------------------------------------------------- */
 
-/** Leave the chip as after reset and start the image whose vector table lies at `vectors`. Does not return. */
+/** Leave the chip as after reset and start the image whose vector table lies at `vectors`. Does not return.
+ */
 _Noreturn void chip_jump(uint32_t vectors);
 
 #endif

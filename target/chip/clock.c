@@ -11,8 +11,8 @@
 #define CFGR_SWS(x) (((x) >> 2) & 3u)
 #define ACR_LATENCY 5u /* 168 MHz at 2.7–3.6 V (RM0090 table 10) */
 
-/* Polls of a register before a wait is given up. A crystal may take 10 ms (DS8626 table 31); at 16 MHz and some 10 cycles a poll this is
- * about 30 ms, so a crystal that never starts costs no more than that. */
+/* Polls of a register before a wait is given up. A crystal may take 10 ms (DS8626 table 31); at 16 MHz and
+ * some 10 cycles a poll this is about 30 ms, so a crystal that never starts costs no more than that. */
 #define POLLS 50000u
 
 static bool wait_for(volatile uint32_t *reg, uint32_t mask, uint32_t value)

@@ -8,8 +8,8 @@
 #define KEY1 0x45670123u
 #define KEY2 0xCDEF89ABu
 
-/* The bus stalls a poll from flash until the work is done, so this bounds what is left: code running from RAM. A 128 KiB erase lasts 4 s
- * at the worst (x8); at 168 MHz and 10 cycles a poll this is 6 s. */
+/* The bus stalls a poll from flash until the work is done, so this bounds what is left: code running from
+ * RAM. A 128 KiB erase lasts 4 s at the worst (x8); at 168 MHz and 10 cycles a poll this is 6 s. */
 #define POLLS 100000000u
 
 static bool wait(void)

@@ -19,15 +19,16 @@ _Noreturn void chip_jump(uint32_t vectors)
     SCB->VTOR = vectors;
     chip_barrier();
     /* the stack changes under our feet: all in one piece, in registers */
-    __asm volatile("movs r2, #0\n\t"
-                   "msr control, r2\n\t"
-                   "msr msp, %0\n\t"
-                   "dsb\n\t"
-                   "isb\n\t"
-                   "cpsie i\n\t"
-                   "bx %1"
-                   :
-                   : "r"(table[0]), "r"(table[1])
-                   : "r2", "memory");
+    __asm volatile(
+        "movs r2, #0\n\t"
+        "msr control, r2\n\t"
+        "msr msp, %0\n\t"
+        "dsb\n\t"
+        "isb\n\t"
+        "cpsie i\n\t"
+        "bx %1"
+        :
+        : "r"(table[0]), "r"(table[1])
+        : "r2", "memory");
     __builtin_unreachable();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Vector table and start of an application. Handlers have their CMSIS names and are weak, so that an application defines those it needs. */
+/* Vector table and start of an application. Handlers have their CMSIS names and are weak, so that an
+ * application defines those it needs. */
 #include "stm32f407.h"
 
 #include <string.h>

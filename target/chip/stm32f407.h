@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file stm32f407.h
- * The registers that fota uses, named as in RM0090. Core peripherals: Armv7-M Architecture Reference Manual, B3.
+ * The registers that fota uses, named as in RM0090. Core peripherals: Armv7-M Architecture Reference Manual,
+ * B3.
  */
 #ifndef CHIP_STM32F407_H
 #define CHIP_STM32F407_H
@@ -45,7 +46,7 @@ struct rcc_regs {
 #define RCC_CSR_RMVF BIT(24)
 #define RCC_CSR_IWDGRSTF BIT(29)
 #define RCC_CSR_WWDGRSTF BIT(30)
-#define RCC_AHB1_RESET 0x00100000u /* AHB1ENR after reset: the CCM is on */
+#define RCC_AHB1_RESET 0x00100000u     /* AHB1ENR after reset: the CCM is on */
 #define RCC_AHB1_DMA(n) BIT(20u + (n)) /* n: 1 or 2 */
 #define RCC_AHB1_GPIO(n) BIT(n)        /* n: 0 for A */
 #define RCC_APB1_PWR BIT(28)

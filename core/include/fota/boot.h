@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file boot.h
- * Which image to boot: a decision from the journal and the two slots, and the records that make it firm before it is acted on.
+ * Which image to boot: a decision from the journal and the two slots, and the records that make it firm
+ * before it is acted on.
  */
 #ifndef FOTA_BOOT_H
 #define FOTA_BOOT_H
@@ -23,7 +24,8 @@ struct fota_slot_image {
     uint8_t identity[FOTA_IDENTITY_SIZE];
 };
 
-/** Check a slot as it is done at every boot: header, product and hardware, signature, SHA-256 and vector table, not the floor.
+/** Check a slot as it is done at every boot: header, product and hardware, signature, SHA-256 and vector
+ * table, not the floor.
  *  @param image filled in; `identity` and `header` are valid when the header could be decoded.
  *  @return image->error: FOTA_OK, FOTA_E_NO_IMAGE (there is no header), FOTA_E_IO or what the checks said. */
 int fota_slot_check(const struct fota_flash *flash, unsigned slot, const struct fota_target *target,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file config.h The bootloader's configuration block (docs/image.md), filled by a tool, read by the bootloader. */
+/** @file config.h The bootloader's configuration block (docs/image.md), filled by a tool, read by the
+ * bootloader. */
 #ifndef FOTA_CONFIG_H
 #define FOTA_CONFIG_H
 

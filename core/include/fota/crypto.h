@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file crypto.h
- * The crypto façade: SHA-256 and ECDSA P-256, and nothing else of the library behind it. BearSSL implements it on the
- * target and on Linux (core/src/crypto_bearssl.c); another library is another file.
+ * The crypto façade: SHA-256 and ECDSA P-256, and nothing else of the library behind it. BearSSL implements
+ * it on the target and on Linux (core/src/crypto_bearssl.c); another library is another file.
  */
 #ifndef FOTA_CRYPTO_H
 #define FOTA_CRYPTO_H

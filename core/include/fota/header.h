@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file header.h
- * The 512-byte image header: the signed manifest. docs/image.md has the layout; header.c is its only implementation.
+ * The 512-byte image header: the signed manifest. docs/image.md has the layout; header.c is its only
+ * implementation.
  */
 #ifndef FOTA_HEADER_H
 #define FOTA_HEADER_H
@@ -65,7 +66,8 @@ struct fota_target {
     uint32_t floor;
 };
 
-/** Check everything that needs no key and no device: magic, format, flags, size, link address, deadline, hardware range.
+/** Check everything that needs no key and no device: magic, format, flags, size, link address, deadline,
+ * hardware range.
  *  @return FOTA_OK, FOTA_E_MAGIC, FOTA_E_FORMAT, FOTA_E_FLAGS, FOTA_E_SIZE, FOTA_E_LINK_ADDRESS,
  *  FOTA_E_DEADLINE_RANGE or FOTA_E_HW_REVISION. */
 int fota_header_check(const struct fota_header *header);
@@ -73,7 +75,8 @@ int fota_header_check(const struct fota_header *header);
 /** Copy a header from bytes and check it. @param raw 512 bytes. @return as fota_header_check(). */
 int fota_header_decode(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *header);
 
-/** Write a header as bytes; magic, format and reserved bytes are set here, the signature is copied as it is. */
+/** Write a header as bytes; magic, format and reserved bytes are set here, the signature is copied as it is.
+ */
 void fota_header_encode(const struct fota_header *header, uint8_t raw[FOTA_HEADER_SIZE]);
 
 /** The identity of an image: SHA-256 of the signed part of its header. */
@@ -83,11 +86,13 @@ void fota_header_identity(const uint8_t raw[FOTA_HEADER_SIZE], uint8_t identity[
  *  @param keys trusted keys. @param count 0 … any. @return FOTA_OK, FOTA_E_KEY or FOTA_E_SIGNATURE. */
 int fota_header_verify(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count);
 
-/** Check a decoded header against a device. @return FOTA_OK, FOTA_E_PRODUCT, FOTA_E_HW_REVISION or FOTA_E_FLOOR. */
+/** Check a decoded header against a device. @return FOTA_OK, FOTA_E_PRODUCT, FOTA_E_HW_REVISION or
+ * FOTA_E_FLOOR. */
 int fota_header_fits(const struct fota_header *header, const struct fota_target *target);
 
-/** Check the first two words of the code for a slot: the initial stack pointer lies in SRAM or CCM (its end included) and
- *  is 8-aligned, the reset address is odd (Thumb) and inside the image. @param code at least 8 bytes.
+/** Check the first two words of the code for a slot: the initial stack pointer lies in SRAM or CCM (its end
+ * included) and is 8-aligned, the reset address is odd (Thumb) and inside the image. @param code at least 8
+ * bytes.
  *  @return FOTA_OK or FOTA_E_VECTORS. */
 int fota_vectors_check(const uint8_t *code, uint32_t image_size, unsigned slot);
 

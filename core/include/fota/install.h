@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file install.h
- * Installing an image into the spare slot: begin, write, finish. Nothing is erased before every check of the header has passed, and the
- * order is always code, header, journal. The bootloader and the agent use the same installer.
+ * Installing an image into the spare slot: begin, write, finish. Nothing is erased before every check of the
+ * header has passed, and the order is always code, header, journal. The bootloader and the agent use the same
+ * installer.
  */
 #ifndef FOTA_INSTALL_H
 #define FOTA_INSTALL_H
@@ -27,22 +28,26 @@ struct fota_installer {
 };
 
 /** Prepare. @param boots slot that the boot decision chose, FOTA_SLOT_NONE when there is none.
- *  @param target product, hardware revision and built-in floor. @param keys trusted keys, kept by reference. */
+ *  @param target product, hardware revision and built-in floor. @param keys trusted keys, kept by reference.
+ */
 void fota_install_init(struct fota_installer *installer, struct fota_journal *journal, const struct fota_target *target,
                        const struct fota_key *keys, unsigned key_count, unsigned boots);
 
 /** Begin, or go on with an interrupted install of the same image: then `next` is where. Erases nothing.
  *  @param retry an operator asks for an image that was rejected before.
- *  @return FOTA_OK, FOTA_E_BUSY during a trial, FOTA_E_REJECTED, what decode, fit and verify of the header say, FOTA_E_JOURNAL_FULL
- *  or FOTA_E_FLASH. After an error the installer is idle. */
+ *  @return FOTA_OK, FOTA_E_BUSY during a trial, FOTA_E_REJECTED, what decode, fit and verify of the header
+ * say, FOTA_E_JOURNAL_FULL or FOTA_E_FLASH. After an error the installer is idle. */
 int fota_install_begin(struct fota_installer *installer, const uint8_t raw[FOTA_HEADER_SIZE], bool retry);
 
 /** Write the next piece; sectors are erased when the first byte for them comes.
  *  @param offset must be `next`. @param length multiple of 4, not beyond the image.
- *  @return FOTA_OK, FOTA_E_STATE, FOTA_E_OFFSET, FOTA_E_ARGUMENT, FOTA_E_FLASH or FOTA_E_JOURNAL_FULL. */
+ *  @return FOTA_OK, FOTA_E_STATE, FOTA_E_OFFSET, FOTA_E_ARGUMENT, FOTA_E_FLASH, FOTA_E_SUPPLY or
+ * FOTA_E_JOURNAL_FULL. When the piece cannot be programmed (FOTA_E_FLASH) the install is void and the next
+ * begin starts anew. */
 int fota_install_write(struct fota_installer *installer, uint32_t offset, const void *data, uint32_t length);
 
-/** Check CRC-32, SHA-256 and vectors from flash, write the header, verify it, record `pending`. May be repeated.
+/** Check CRC-32, SHA-256 and vectors from flash, write the header, verify it, record `pending`. May be
+ * repeated.
  *  @return FOTA_OK, FOTA_E_STATE, FOTA_E_INCOMPLETE, FOTA_E_CRC, FOTA_E_HASH, FOTA_E_VECTORS, FOTA_E_FLASH or
  *  FOTA_E_JOURNAL_FULL. After a failed check the install is void and the next begin starts anew. */
 int fota_install_finish(struct fota_installer *installer);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file journal.h
- * The boot journal: append-only 32-byte records in two banks, folded into one state. docs/journal.md is the specification.
+ * The boot journal: append-only 32-byte records in two banks, folded into one state. docs/journal.md is the
+ * specification.
  */
 #ifndef FOTA_JOURNAL_H
 #define FOTA_JOURNAL_H
@@ -13,8 +14,8 @@
 #define FOTA_JOURNAL_MAGIC 0x314A4F46u /* "FOJ1" */
 #define FOTA_RECORD_SIZE 32u
 #define FOTA_JOURNAL_RECORDS (FOTA_JOURNAL_BANK_SIZE / FOTA_RECORD_SIZE) /* the bank's head included */
-#define FOTA_JOURNAL_RESERVED 64u /* kept for trial, confirmed and rejected */
-#define FOTA_JOURNAL_LOW 320u     /* compact when fewer are free: an install takes some 45 */
+#define FOTA_JOURNAL_RESERVED 64u                                        /* kept for trial, confirmed and rejected */
+#define FOTA_JOURNAL_LOW 320u /* compact when fewer are free: an install takes some 45 */
 #define FOTA_REJECTS 8u
 #define FOTA_ATTEMPTS 3u
 
@@ -30,7 +31,8 @@ enum fota_record_type {
     FOTA_RECORD_PROGRESS = 9,  /* slot, identity; arg: code up to this offset is programmed */
     FOTA_RECORD_VOID = 10,     /* slot, identity, reason: the install was given up */
     FOTA_RECORD_FLOOR = 11,    /* arg: the floor, written by a compaction */
-    FOTA_RECORD_CLEAN = 12     /* the other bank has been erased */
+    FOTA_RECORD_CLEAN = 12,    /* the other bank has been erased */
+    FOTA_RECORD_DIRTY = 13     /* the other bank is about to be erased and written by a compaction */
 };
 
 struct fota_record {
@@ -63,10 +65,10 @@ struct fota_boot_state {
 
 struct fota_journal {
     const struct fota_flash *flash;
-    bool present;      /* a bank was found */
-    uint8_t bank;      /* the one in use */
-    uint32_t base;     /* sequence number of the bank's head; record i has base + i */
-    uint32_t used;     /* records in use, the head included: the next one goes there */
+    bool present;  /* a bank was found */
+    uint8_t bank;  /* the one in use */
+    uint32_t base; /* sequence number of the bank's head; record i has base + i */
+    uint32_t used; /* records in use, the head included: the next one goes there */
     struct fota_boot_state state;
 };
 
@@ -74,16 +76,20 @@ struct fota_journal {
  *  @return FOTA_OK or the error of the flash's read. */
 int fota_journal_open(struct fota_journal *journal, const struct fota_flash *flash);
 
-/** Make the tail firm before anything is decided on it: a valid last record is programmed again with the same words, an invalid
- *  one is programmed to zero. Only then does everybody who reads it later read the same. @return FOTA_OK or FOTA_E_FLASH. */
+/** Make the tail firm before anything is decided on it: a valid last record is programmed again with the same
+ * words, an invalid one is given up (programmed to zero but for its sequence number). Then the journal is
+ * read anew: only now does everybody who reads it later read the same. @return FOTA_OK, FOTA_E_FLASH,
+ * FOTA_E_SUPPLY or the error of the flash's read. */
 int fota_journal_settle(struct fota_journal *journal);
 
-/** Append a record and fold it in. Only trial, confirmed and rejected may use the last FOTA_JOURNAL_RESERVED places.
- *  @return FOTA_OK, FOTA_E_JOURNAL_FULL or FOTA_E_FLASH (then nothing has changed in the state). */
+/** Append a record and fold it in. Only trial, confirmed, rejected and dirty may use the last
+ * FOTA_JOURNAL_RESERVED places. A place that cannot be programmed is given up for the next one.
+ *  @return FOTA_OK, FOTA_E_JOURNAL_FULL, FOTA_E_FLASH or FOTA_E_SUPPLY (then nothing has changed in the
+ * state). */
 int fota_journal_append(struct fota_journal *journal, const struct fota_record *record);
 
-/** Bootloader only: create the journal where there is none, finish an interrupted compaction (erase the old bank), and compact when
- *  fewer than FOTA_JOURNAL_LOW places are left. Does nothing during a trial.
+/** Bootloader only: create the journal where there is none, finish an interrupted compaction (erase the old
+ * bank), and compact when fewer than FOTA_JOURNAL_LOW places are left. Does nothing during a trial.
  *  @return FOTA_OK or FOTA_E_FLASH. */
 int fota_journal_maintain(struct fota_journal *journal);
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file link.h
- * The link between gateway and target: frames on a byte stream (UART now, SPI the same way). docs/link.md is the
- * specification. A frame is
+ * The link between gateway and target: frames on a byte stream (UART now, SPI the same way). docs/link.md is
+ * the specification. A frame is
  *
  *   u8 protocol version | u8 type | u8 tag | u8 0 | u32 session | payload | u32 CRC-32 of all before
  *
- * COBS-encoded and ended by 0x00. A sender begins with a 0x00 as well after silence, so that text or noise on the line ends
- * there. A response has the request's type + 0x80 and its tag, and its payload begins with an int16 status (enum
- * fota_error) and two zero bytes; the rest is there only when the status is FOTA_OK (for DATA also with FOTA_E_OFFSET).
+ * COBS-encoded and ended by 0x00. A sender begins with a 0x00 as well after silence, so that text or noise on
+ * the line ends there. A response has the request's type + 0x80 and its tag, and its payload begins with an
+ * int16 status (enum fota_error) and two zero bytes; the rest is there only when the status is FOTA_OK (for
+ * DATA also with FOTA_E_OFFSET).
  */
 #ifndef FOTA_LINK_H
 #define FOTA_LINK_H
@@ -39,10 +40,10 @@ enum fota_link_type {
     FOTA_LINK_RESPONSE = 0x80
 };
 
-#define FOTA_LINK_INFO_STAY 0x01u    /* INFO: the bootloader is asked to stay and listen ("hello") */
-#define FOTA_LINK_BEGIN_RETRY 0x01u  /* BEGIN: install even an image that was rejected before */
-#define FOTA_LINK_REBOOT_NORMAL 0u   /* REBOOT: boot as after power-up */
-#define FOTA_LINK_REBOOT_LOADER 1u   /* REBOOT: stay in the bootloader and listen */
+#define FOTA_LINK_INFO_STAY 0x01u   /* INFO: the bootloader is asked to stay and listen ("hello") */
+#define FOTA_LINK_BEGIN_RETRY 0x01u /* BEGIN: install even an image that was rejected before */
+#define FOTA_LINK_REBOOT_NORMAL 0u  /* REBOOT: boot as after power-up */
+#define FOTA_LINK_REBOOT_LOADER 1u  /* REBOOT: stay in the bootloader and listen */
 
 enum fota_link_mode { FOTA_MODE_BOOTLOADER = 0, FOTA_MODE_APPLICATION = 1 };
 enum fota_trial { FOTA_TRIAL_NONE = 0, FOTA_TRIAL_PENDING = 1, FOTA_TRIAL_RUNNING = 2 };
@@ -68,16 +69,16 @@ struct fota_link_info {
     struct fota_version version; /* of the image in `slot` */
     uint8_t identity[FOTA_IDENTITY_SIZE];
     struct fota_version bootloader;
-    uint16_t data_max;              /* largest DATA this target takes, bytes */
-    int16_t last_reason;            /* enum fota_error: why the last image was rejected; FOTA_OK when none was */
+    uint16_t data_max;   /* largest DATA this target takes, bytes */
+    int16_t last_reason; /* enum fota_error: why the last image was rejected; FOTA_OK when none was */
     uint8_t last_identity[FOTA_IDENTITY_SHORT]; /* which one */
 };
 #define FOTA_LINK_INFO_SIZE 116u
 
 /** Answer to BEGIN, DATA and STATUS. */
 struct fota_link_progress {
-    uint8_t slot;    /* being written, FOTA_SLOT_NONE when nothing is */
-    uint8_t state;   /* enum fota_install_state (install.h) */
+    uint8_t slot;  /* being written, FOTA_SLOT_NONE when nothing is */
+    uint8_t state; /* enum fota_install_state (install.h) */
     uint16_t reserved;
     uint32_t next;   /* offset in the code that is wanted next */
     uint32_t credit; /* data may be sent up to this offset */
@@ -112,20 +113,22 @@ size_t fota_frame_encode(const struct fota_frame *frame, uint8_t *out, size_t ca
 /** A receiver of frames. */
 struct fota_link_rx {
     uint8_t raw[FOTA_LINK_RAW_MAX];
-    uint32_t length;  /* decoded so far */
-    uint8_t run;      /* bytes left in the present COBS run */
-    bool zero;        /* a zero follows this run */
-    bool bad;         /* wait for the next delimiter */
+    uint32_t length; /* decoded so far */
+    uint8_t run;     /* bytes left in the present COBS run */
+    bool zero;       /* a zero follows this run */
+    bool bad;        /* wait for the next delimiter */
     bool begun;
     uint32_t damaged; /* frames that failed COBS, length or CRC, for statistics */
 };
 
 void fota_link_rx_init(struct fota_link_rx *rx);
-/** Take a byte from the line. @param frame filled in when a whole good frame has arrived; its payload points into `rx` and is
- *  valid until the next byte. @return true when `frame` is there. Empty, damaged and oversized frames are dropped. */
+/** Take a byte from the line. @param frame filled in when a whole good frame has arrived; its payload points
+ * into `rx` and is valid until the next byte. @return true when `frame` is there. Empty, damaged and
+ * oversized frames are dropped. */
 bool fota_link_rx_byte(struct fota_link_rx *rx, uint8_t byte, struct fota_frame *frame);
 
-/** Read the answer to INFO. @return FOTA_OK or FOTA_E_TRUNCATED. Longer payloads (newer targets) are accepted. */
+/** Read the answer to INFO. @return FOTA_OK or FOTA_E_TRUNCATED. Longer payloads (newer targets) are
+ * accepted. */
 int fota_link_info_decode(const uint8_t *payload, size_t length, struct fota_link_info *info);
 /** Read the answer to BEGIN, DATA or STATUS. @return FOTA_OK or FOTA_E_TRUNCATED. */
 int fota_link_progress_decode(const uint8_t *payload, size_t length, struct fota_link_progress *progress);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FOTA_KIB(n) ((uint32_t) (n) * 1024u)
+#define FOTA_KIB(n) ((uint32_t) (n) *1024u)
 
 #define FOTA_FLASH_BASE 0x08000000u
 #define FOTA_FLASH_SIZE FOTA_KIB(1024)
@@ -33,7 +33,7 @@
 
 #define FOTA_JOURNAL_BANKS 2u
 #define FOTA_JOURNAL_BANK_SIZE FOTA_KIB(128)
-#define FOTA_JOURNAL_SECTOR 11u      /* the metadata sector */
+#define FOTA_JOURNAL_SECTOR 11u       /* the metadata sector */
 #define FOTA_JOURNAL_SPARE_SECTOR 10u /* where it goes when sector 11 is compacted */
 
 #define FOTA_RAM_BASE 0x20000000u
@@ -52,17 +52,13 @@ _Static_assert((FOTA_LINK_ADDRESS % 512u) == 0 && ((FOTA_LINK_ADDRESS + FOTA_SLO
 /** @return size of a sector in bytes (RM0090 table 5), 0 when there is no such sector. */
 static inline uint32_t fota_sector_size(unsigned sector)
 {
-    return sector < 4u    ? FOTA_KIB(16)
-           : sector == 4u ? FOTA_KIB(64)
-           : sector < FOTA_SECTOR_COUNT ? FOTA_KIB(128)
-                                        : 0u;
+    return sector < 4u ? FOTA_KIB(16) : sector == 4u ? FOTA_KIB(64) : sector < FOTA_SECTOR_COUNT ? FOTA_KIB(128) : 0u;
 }
 
 /** @return address of a sector's first byte; for sector == FOTA_SECTOR_COUNT the end of the flash. */
 static inline uint32_t fota_sector_base(unsigned sector)
 {
-    return sector <= 4u ? FOTA_FLASH_BASE + sector * FOTA_KIB(16)
-                        : FOTA_FLASH_BASE + FOTA_KIB(128) * (sector - 4u);
+    return sector <= 4u ? FOTA_FLASH_BASE + sector * FOTA_KIB(16) : FOTA_FLASH_BASE + FOTA_KIB(128) * (sector - 4u);
 }
 
 /** @return the sector that holds an address of the flash, FOTA_SECTOR_COUNT when it lies outside. */
@@ -71,9 +67,7 @@ static inline unsigned fota_sector_of(uint32_t address)
     if (address - FOTA_FLASH_BASE >= FOTA_FLASH_SIZE)
         return FOTA_SECTOR_COUNT;
     uint32_t offset = address - FOTA_FLASH_BASE;
-    return offset < FOTA_KIB(64)    ? offset / FOTA_KIB(16)
-           : offset < FOTA_KIB(128) ? 4u
-                                    : 4u + offset / FOTA_KIB(128);
+    return offset < FOTA_KIB(64) ? offset / FOTA_KIB(16) : offset < FOTA_KIB(128) ? 4u : 4u + offset / FOTA_KIB(128);
 }
 
 /** @param slot FOTA_SLOT_A or FOTA_SLOT_B. @return address of the slot's header. */

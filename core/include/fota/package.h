@@ -5,8 +5,9 @@
  *
  *   header (512) | section: u16 type, u16 flags = 0, u32 length | payload … | section END with length 0
  *
- * A CODE payload is a run of blocks: u16 code length (1 … 4096), u16 count of relocations (0 … 1024), the relocations
- * (u16 offsets of 32-bit words inside the block, ascending, not overlapping), then the code as linked for slot A.
+ * A CODE payload is a run of blocks: u16 code length (1 … 4096), u16 count of relocations (0 … 1024), the
+ * relocations (u16 offsets of 32-bit words inside the block, ascending, not overlapping), then the code as
+ * linked for slot A.
  */
 #ifndef FOTA_PACKAGE_H
 #define FOTA_PACKAGE_H
@@ -29,24 +30,26 @@
 /** No valid package is larger: every block full of relocations would not reach it. */
 #define FOTA_PACKAGE_MAX FOTA_KIB(1024)
 
-/** What a reader of packages wants to see. Either may be NULL. A negative return ends the reading with that error. */
+/** What a reader of packages wants to see. Either may be NULL. A negative return ends the reading with that
+ * error. */
 struct fota_package_sink {
     /** The header, decoded and checked by fota_header_decode(). */
     int (*header)(void *ctx, const struct fota_header *header, const uint8_t raw[FOTA_HEADER_SIZE]);
-    /** A block of code as linked for slot A. `code` may be changed in place (fota_relocate()). `offset` is in the code:
-     *  0 is the vector table. */
-    int (*code)(void *ctx, uint32_t offset, uint8_t *code, uint32_t length, const uint16_t *relocations, unsigned count);
+    /** A block of code as linked for slot A. `code` may be changed in place (fota_relocate()). `offset` is in
+     * the code: 0 is the vector table. */
+    int (*code)(void *ctx, uint32_t offset, uint8_t *code, uint32_t length, const uint16_t *relocations,
+                unsigned count);
 };
 
 /** State of a reader; the owner provides the memory (about 6.7 KiB). */
 struct fota_package {
     const struct fota_package_sink *sink;
     void *ctx;
-    int error;          /* the first error, sticky */
-    uint8_t state;      /* which part comes next */
-    uint32_t have;      /* bytes of the present part that are there */
-    uint32_t left;      /* bytes left in the present section */
-    uint32_t offset;    /* code seen so far */
+    int error;       /* the first error, sticky */
+    uint8_t state;   /* which part comes next */
+    uint32_t have;   /* bytes of the present part that are there */
+    uint32_t left;   /* bytes left in the present section */
+    uint32_t offset; /* code seen so far */
     uint32_t image_size;
     uint16_t block, relocations;
     uint16_t relocation[FOTA_BLOCK_RELOCATIONS_MAX];
@@ -60,11 +63,12 @@ struct fota_package {
 /** Begin. @param sink callbacks, kept by reference. */
 void fota_package_init(struct fota_package *package, const struct fota_package_sink *sink, void *ctx);
 
-/** Take the next bytes, any number. @return FOTA_OK or the first error: those of fota_header_decode(), FOTA_E_SECTION,
- *  FOTA_E_RELOCATION, FOTA_E_SIZE, FOTA_E_TRAILING, or what the sink returned. */
+/** Take the next bytes, any number. @return FOTA_OK or the first error: those of fota_header_decode(),
+ * FOTA_E_SECTION, FOTA_E_RELOCATION, FOTA_E_SIZE, FOTA_E_TRAILING, or what the sink returned. */
 int fota_package_feed(struct fota_package *package, const void *data, size_t length);
 
-/** End of the input. @return FOTA_OK when the package was complete, else FOTA_E_TRUNCATED or the first error. */
+/** End of the input. @return FOTA_OK when the package was complete, else FOTA_E_TRUNCATED or the first error.
+ */
 int fota_package_end(const struct fota_package *package);
 
 /** Turn a block linked for slot A into the one for slot B: add `distance` to each 32-bit word named. */
@@ -75,7 +79,7 @@ struct fota_package_check {
     struct fota_package package;
     const struct fota_key *keys;
     unsigned key_count;
-    struct fota_header header;      /* valid once header_seen */
+    struct fota_header header; /* valid once header_seen */
     uint8_t raw[FOTA_HEADER_SIZE];
     uint8_t identity[FOTA_IDENTITY_SIZE];
     bool header_seen;
@@ -86,7 +90,8 @@ struct fota_package_check {
 
 /** Begin a check. With key_count 0 the signature is not checked (`fota inspect`); nobody else may do that. */
 void fota_package_check_init(struct fota_package_check *check, const struct fota_key *keys, unsigned key_count);
-/** Take the next bytes; signature and key are judged as soon as the header is there. @return as fota_package_feed(). */
+/** Take the next bytes; signature and key are judged as soon as the header is there. @return as
+ * fota_package_feed(). */
 int fota_package_check_feed(struct fota_package_check *check, const void *data, size_t length);
 /** End: structure complete, both slots' CRC-32, SHA-256 and vector table good.
  *  @return FOTA_OK or FOTA_E_TRUNCATED, FOTA_E_CRC, FOTA_E_HASH, FOTA_E_VECTORS or the first error. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file server.h
- * The target's side of the link (docs/link.md): the bootloader's and the agent's. What only a receiver of images needs stands in
- * server_install.c, so that an application that merely confirms does not carry it.
+ * The target's side of the link (docs/link.md): the bootloader's and the agent's. What only a receiver of
+ * images needs stands in server_install.c, so that an application that merely confirms does not carry it.
  */
 #ifndef FOTA_SERVER_H
 #define FOTA_SERVER_H

@@ -34,7 +34,7 @@ void test_image_make(struct test_image *image, uint32_t size, uint16_t patch, ui
     assert_true(size % 4u == 0 && size >= 8u && size <= FOTA_CODE_MAX);
     *h = (struct fota_header){.hw_min = 1,
                               .hw_max = 5,
-                              .version = {1, 2, patch, 77},
+                              .version = {.major = 1, .minor = 2, .patch = patch, .build = 77},
                               .counter = counter,
                               .image_size = size,
                               .link_address = FOTA_LINK_ADDRESS,

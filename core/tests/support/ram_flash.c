@@ -186,9 +186,10 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
         store(f, address + i, word);
         f->words_programmed++;
         step_done(f);
-        if (read_word(f, address + i) != word)
-            return FOTA_E_FLASH;
     }
+    for (uint32_t i = 0; i < length; i += 4u)
+        if (read_word(f, address + i) != fota_get32((const uint8_t *) data + i))
+            return FOTA_E_FLASH;
     return FOTA_OK;
 }
 

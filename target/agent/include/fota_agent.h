@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file fota_agent.h
- * The agent inside an application: confirm a trial, feed the watchdog, say what runs, and let the gateway in. No heap, no RTOS, no interrupt;
- * all state lies in one struct that the application owns. Call everything from one thread of control.
+ * The agent inside an application: confirm a trial, feed the watchdog, say what runs, and let the gateway in.
+ * No heap, no RTOS, no interrupt; all state lies in one struct that the application owns. Call everything
+ * from one thread of control.
  */
 #ifndef FOTA_AGENT_H
 #define FOTA_AGENT_H
@@ -42,16 +43,19 @@ struct fota_boot_info {
     uint32_t reset_csr;  /* RCC_CSR as the bootloader found it (RM0090 7.3.21) */
 };
 
-/** Start: find the running image and fold the journal. @param agent zeroed by its owner or not. @param port kept by reference.
- *  @return FOTA_OK, or FOTA_E_NO_IMAGE when the application does not run from a slot (a debugger loaded it): everything else then does
- *  nothing. */
+/** Start: find the running image and fold the journal. @param agent zeroed by its owner or not. @param port
+ * kept by reference.
+ *  @return FOTA_OK, or FOTA_E_NO_IMAGE when the application does not run from a slot (a debugger loaded it):
+ * everything else then does nothing. */
 int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *port);
 
-/** Confirm the running image: call it once the application knows that it works. Takes some 150 µs of flash work. Does nothing outside a trial.
+/** Confirm the running image: call it once the application knows that it works. Takes some 150 µs of flash
+ * work. Does nothing outside a trial.
  *  @return FOTA_OK, FOTA_E_NO_IMAGE, FOTA_E_FLASH or FOTA_E_JOURNAL_FULL. */
 int fota_confirm(struct fota_agent *agent);
 
-/** Feed the watchdog, at least every 20 s. In a trial whose deadline has passed it resets instead, and the bootloader rolls back at once. */
+/** Feed the watchdog, at least every 20 s. In a trial whose deadline has passed it resets instead, and the
+ * bootloader rolls back at once. */
 void fota_feed(struct fota_agent *agent);
 
 /** Take bytes that came from the gateway and answer requests. */
@@ -59,12 +63,13 @@ void fota_agent_receive(struct fota_agent *agent, const uint8_t *data, size_t le
 
 void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info);
 
-/** For fault handlers: note that the application ended in a fault, and reset. Needs no agent and little stack. */
+/** For fault handlers: note that the application ended in a fault, and reset. Needs no agent and little
+ * stack. */
 _Noreturn void fota_agent_fault(void);
 
 /** Declare what `fota pack` takes from the image. Once an application. */
-#define FOTA_APPLICATION(...)                                                                                \
-    __attribute__((used, section(".fota_appinfo"), aligned(4))) const struct fota_appinfo fota_application = { \
-        .magic = FOTA_APPINFO_MAGIC, __VA_ARGS__}
+#define FOTA_APPLICATION(...)                                                                                          \
+    __attribute__((used, section(".fota_appinfo"), aligned(4)))                                                        \
+    const struct fota_appinfo fota_application = {.magic = FOTA_APPINFO_MAGIC, __VA_ARGS__}
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hello: the smallest application that can be updated. It says its version and slot on USART3, blinks the green LED of the Discovery board,
- * answers the gateway through the agent, feeds the watchdog, and confirms its trial after a self-test.
+ * hello: the smallest application that can be updated. It says its version and slot on USART3, blinks the
+ * green LED of the Discovery board, answers the gateway through the agent, feeds the watchdog, and confirms
+ * its trial after a self-test.
  *
  * HELLO_FLAW builds the ways in which an update can be bad, to see each of them rolled back.
  */
@@ -20,7 +21,8 @@
 
 enum flaw { FLAW_NONE, FLAW_NEVER_CONFIRMS, FLAW_HANGS, FLAW_FAULTS, FLAW_RESETS };
 
-FOTA_APPLICATION(.product = {0x5f, 0x0e, 0x1a, 0x52, 0x7c, 0x34, 0x4b, 0x11, 0x9d, 0x20, 0x61, 0x0b, 0x3a, 0x77, 0x40, 0x01},
+FOTA_APPLICATION(.product = {0x5f, 0x0e, 0x1a, 0x52, 0x7c, 0x34, 0x4b, 0x11, 0x9d, 0x20, 0x61, 0x0b, 0x3a, 0x77, 0x40,
+                             0x01},
                  .hw_min = 1, .hw_max = 2, .major = HELLO_MAJOR, .minor = HELLO_MINOR, .patch = HELLO_PATCH,
                  .counter = HELLO_COUNTER);
 
@@ -44,7 +46,7 @@ void HardFault_Handler(void)
     fota_agent_fault();
 }
 
-/* --- what the agent needs ----------------------------------------------------------------------------------- */
+/* --- what the agent needs --------------------------------------------------------------------------------------- */
 
 static void port_send(void *ctx, const uint8_t *data, size_t length)
 {
@@ -64,7 +66,7 @@ static uint32_t port_now(void *ctx)
 
 static const struct fota_agent_port port = {.ctx = &uart, .send = port_send, .flush = port_flush, .now_ms = port_now};
 
-/* --- text --------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
@@ -105,7 +107,7 @@ static void introduce(void)
     say("\r\n");
 }
 
-/* --- the application ---------------------------------------------------------------------------------------- */
+/* --- the application -------------------------------------------------------------------------------------------- */
 
 /* Does the chip do what this application needs, and is all of it there? The sum runs on the FPU. */
 static bool self_test(void)
