@@ -180,8 +180,7 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
             state->floor = record->arg;
         break;
     case FOTA_RECORD_CLEAN:
-    case FOTA_RECORD_DIRTY:
-        state->spare_clean = record->type == FOTA_RECORD_CLEAN;
+        state->spare_clean = true;
         break;
     default: /* of a newer bootloader or agent: kept, not understood */
         break;
@@ -199,36 +198,19 @@ static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, 
     return j->flash->read(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
-/* The newer bank is the journal, unless the older one went on after the newer was written from it: then that compaction was given up,
- * and what it left is no journal even if its head, torn when the supply went, reads well today. */
 static int find_bank(struct fota_journal *j)
 {
     union place p;
 
     for (unsigned bank = 0; bank < FOTA_JOURNAL_BANKS; bank++) {
         int error = read_at(j, bank, 0, &p);
-        uint32_t base = p.head.base;
 
         if (error != FOTA_OK)
             return error;
-        if (p.head.magic != FOTA_JOURNAL_MAGIC || !sealed(&p))
-            continue;
-        if (!j->present) {
-            j->bank = (uint8_t) bank;
-            j->base = base;
+        if (p.head.magic == FOTA_JOURNAL_MAGIC && sealed(&p) && (!j->present || p.head.base > j->base)) {
             j->present = true;
-        } else {
-            unsigned older = base > j->base ? j->bank : bank;
-            uint32_t older_base = base > j->base ? j->base : base;
-            uint32_t newer_base = base > j->base ? base : j->base;
-
-            error = read_at(j, older, newer_base - older_base, &p);
-            j->bank = (uint8_t) (older ^ 1u);
-            j->base = newer_base;
-            if (counts(&p, newer_base)) {
-                j->bank = (uint8_t) older;
-                j->base = older_base;
-            }
+            j->bank = (uint8_t) bank;
+            j->base = p.head.base;
         }
     }
     return FOTA_OK;
@@ -295,8 +277,7 @@ int fota_journal_settle(struct fota_journal *j)
 
 static bool privileged(uint8_t type)
 {
-    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED ||
-           type == FOTA_RECORD_DIRTY;
+    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED;
 }
 
 int fota_journal_append(struct fota_journal *j, const struct fota_record *record)
@@ -357,7 +338,7 @@ static void copy_unknown(struct copy *c)
 
     for (uint32_t i = 1; i < j->used && c->used < FOTA_JOURNAL_RECORDS / 2u; i++)
         if (read_at(j, j->bank, i, &p) == FOTA_OK && counts(&p, j->base + i) &&
-            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_DIRTY))
+            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_CLEAN))
             copy_record(c, &p.r.record);
 }
 
@@ -424,26 +405,18 @@ static int clean_spare(struct fota_journal *j)
     return error == FOTA_OK ? fota_journal_append(j, &record) : error;
 }
 
-/* The journal goes on in the other bank. The record before anything is erased makes sure that nothing which
- * an earlier, interrupted compaction left there can ever be taken for the journal again. */
-static int compact(struct fota_journal *j)
-{
-    struct fota_record record = {.type = FOTA_RECORD_DIRTY, .slot = FOTA_SLOT_NONE};
-    int error = j->present ? fota_journal_append(j, &record) : FOTA_OK;
-
-    if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
-        error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
-    return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
-}
-
 int fota_journal_maintain(struct fota_journal *j)
 {
+    bool fresh = !j->present;
     int error = FOTA_OK;
 
     if (j->state.trial == FOTA_TRIAL_RUNNING)
         return FOTA_OK;
-    if (!j->present || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW)
-        error = compact(j);
+    if (fresh || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW) {
+        error = write_bank(j, fresh ? 0u : j->bank ^ 1u, fresh ? 1u : j->base + j->used);
+        if (error == FOTA_OK)
+            error = fota_journal_open(j, j->flash);
+    }
     if (error == FOTA_OK && !j->state.spare_clean)
         error = clean_spare(j);
     return error;

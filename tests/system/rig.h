@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file rig.h
+ * A board with the real bootloader and applications, and the gateway's push at the other end of its serial
+ * line, all in one process and in virtual time: the same run gives the same result, on a fast machine and on
+ * a slow one.
+ */
+#ifndef RIG_H
+#define RIG_H
+
+#include "board.h"
+#include "gw/push.h"
+#include "pack.h"
+
+#define RIG_HW 1u
+#define RIG_SECOND 1000000000ull
+#define RIG_TEXT 65536u
+
+struct rig_options {
+    struct board_options board;
+    uint32_t floor;    /* built in */
+    uint32_t baud;     /* 0: 115 200 */
+    bool unconfigured; /* leave the configuration block out */
+    bool no_pins;      /* no NRST for the gateway */
+};
+
+struct rig {
+    struct board *board;
+    struct pack_key key;
+    struct rig_options options;
+    struct gw_push push;
+    char text[RIG_TEXT]; /* what the device printed, a line each */
+    size_t text_length;
+    bool unplugged; /* the gateway's end of the cable */
+};
+
+/** A package of one of the target's builds, e.g. "hello-1.1.0", from its two links. @param options NULL: as
+ * the application says. */
+struct pack_buffer rig_package(const struct rig *rig, const char *name, const struct pack_options *options);
+
+/** A rig with an erased chip, power off. @param options NULL: defaults. Ends the test when something is
+ * missing. */
+struct rig *rig_create(const struct rig_options *options);
+void rig_destroy(struct rig *rig);
+
+/** Write bootloader and, in slot A, the image of a package; no journal. */
+void rig_program(struct rig *rig, const struct pack_buffer *package);
+
+/** rig_program() with hello-1.0.0, power on, and run until it has confirmed itself. */
+void rig_factory(struct rig *rig);
+
+/** Run for a while with nobody at the other end but a reader of text. @return whether `text` was printed
+ * (NULL: never). */
+bool rig_run_until(struct rig *rig, const char *text, uint64_t ns);
+
+/** Begin an update; rig_step() goes on. */
+void rig_start(struct rig *rig, const struct pack_buffer *package, bool retry);
+/** Run both ends for a millisecond. @return whether the update is still under way. */
+bool rig_step(struct rig *rig);
+/** An update from begin to end. @return its outcome. */
+enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *package, bool retry);
+
+/** Ask the device what it is. @return whether it answered. */
+bool rig_query(struct rig *rig, struct fota_link_info *info);
+
+/** Erases and programs of the sectors of a slot so far. */
+uint64_t rig_slot_work(struct rig *rig, unsigned slot);
+
+#endif
