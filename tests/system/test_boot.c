@@ -175,7 +175,7 @@ static void test_ways_in(void **state)
     pack_buffer_free(&next);
     next = rig_package(rig, "hello-1.0.0", NULL);
     board_power(rig->board, true);
-    (void) rig_run_until(rig, NULL, 3u * RIG_SECOND);
+    (void) rig_run_until(rig, NULL, 6u * RIG_SECOND);                /* 1.5 s after its start it hangs */
     assert_int_equal(rig_update(rig, &next, false), GW_PUSH_FAILED); /* its trial is under way */
     assert_string_equal(rig->push.reason, "busy");
     assert_true(rig->push.stats.nrst_pulses > 0);
