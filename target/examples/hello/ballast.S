@@ -2,7 +2,7 @@
 /* HELLO_BALLAST bytes that make the image as large as a real one, so that an update takes a while on a slow line. Every byte is at least 0x40:
  * the self-test checks that, and none of the words looks like an address of the flash. */
     .syntax unified
-    .section .rodata.ballast, "a"
+    .section .rodata.ballast, "aR", %progbits /* R: kept even where nothing refers to it */
     .global hello_ballast, hello_ballast_end
     .balign 4
 hello_ballast:
