@@ -63,7 +63,7 @@ static int read_integer(const struct reader *r, const char *member, unsigned fla
         return 0;
     char expected[64];
     snprintf(expected, sizeof expected, "a whole number from %.0f to %.0f", min, max);
-    if (!cJSON_IsNumber(value) || !(value->valuedouble >= min && value->valuedouble <= max) ||
+    if (value == NULL || !cJSON_IsNumber(value) || !(value->valuedouble >= min && value->valuedouble <= max) ||
         value->valuedouble != floor(value->valuedouble))
         return complain(r, member, value, expected);
     *out = (int64_t) value->valuedouble;

@@ -44,11 +44,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->action == NULL)
             argp_error(state, "one of add, list, revoke is missing");
-        if (o->data == NULL)
+        else if (o->data == NULL)
             argp_error(state, "--data DIR is missing");
-        if (o->role == NULL && strcmp(o->action, "add") == 0)
+        else if (o->role == NULL && strcmp(o->action, "add") == 0)
             argp_error(state, "--role is missing");
-        if (o->name == NULL && strcmp(o->action, "list") != 0)
+        else if (o->name == NULL && strcmp(o->action, "list") != 0)
             argp_error(state, "--name is missing");
         return 0;
     default:
