@@ -9,10 +9,16 @@
 
 static const struct fota_header *running_image(uint8_t *slot)
 {
-    for (unsigned s = 0; s < FOTA_SLOT_COUNT; s++) {
-        const struct fota_header *header = (const struct fota_header *) (uintptr_t) fota_slot_base(s);
+    uint32_t vectors = SCB->VTOR;
+    uint32_t offset = vectors - FOTA_FLASH_BASE;
 
-        if (SCB->VTOR == fota_slot_code(s) && fota_header_check(header) == FOTA_OK) {
+    /* Keeps the compiler from comparing with the slots' own addresses: as constants in the code they would look like
+     * words that forgot to move with the image. */
+    __asm("" : "+r"(offset));
+    for (unsigned s = 0; s < FOTA_SLOT_COUNT; s++) {
+        const struct fota_header *header = (const struct fota_header *) (uintptr_t) (vectors - FOTA_HEADER_SIZE);
+
+        if (offset == fota_slot_code(s) - FOTA_FLASH_BASE && header->magic == FOTA_HEADER_MAGIC) {
             *slot = (uint8_t) s;
             return header;
         }

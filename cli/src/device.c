@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/** @file device.c The ports of gw/push.h on Linux, taken from the gateway; no second host side of the link. */
+#include "device.h"
+#include "port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct device {
+    struct port_serial serial;
+    struct port_board_pins pins;
+    struct gw_push push;
+};
+
+static void on_text(void *ctx, const char *line)
+{
+    (void) ctx;
+    (void) fprintf(stderr, "device: %s\n", line);
+}
+
+static void on_log(void *ctx, enum gw_log_level level, const char *message)
+{
+    (void) ctx;
+    (void) level;
+    (void) fprintf(stderr, "link: %s\n", message);
+}
+
+bool device_parse(int key, char *arg, struct device_options *options, const struct argp_state *state)
+{
+    switch (key) {
+    case DEVICE_OPT_PORT:
+        options->port = arg;
+        return true;
+    case DEVICE_OPT_BAUD:
+        options->baud = cli_number("--baud", arg, 1200, 2000000, state);
+        if (!port_serial_baud_known(options->baud))
+            argp_error(state, "--baud: %s is not a rate that serial ports of this system know; take 115200 or 921600",
+                       arg);
+        return true;
+    case DEVICE_OPT_CONTROL:
+        options->control = arg;
+        return true;
+    case DEVICE_OPT_VERBOSE:
+        options->verbose = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int check_path(const char *path, const char *what, struct pack_message *error)
+{
+    struct stat s;
+    if (stat(path, &s) == 0 && (S_ISCHR(s.st_mode) || S_ISSOCK(s.st_mode)))
+        return FOTA_OK;
+    error->code = FOTA_E_IO;
+    (void) snprintf(error->text, sizeof error->text, "%s: %s: %s", path,
+                    errno != 0 ? strerror(errno) : "neither a serial port nor a socket", what);
+    return error->code;
+}
+
+int device_open(struct device **device, const struct device_options *options, struct pack_message *error)
+{
+    const char *path = strncmp(options->port, "unix:", 5) == 0 ? options->port + 5 : options->port;
+    errno = 0;
+    int e = check_path(path, "is the device plugged in? dmesg names new ports", error);
+    if (e == FOTA_OK && options->control != NULL)
+        e = check_path(options->control, "does the board run?", error);
+    if (e != FOTA_OK)
+        return e;
+    struct device *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        error->code = FOTA_E_IO;
+        (void) snprintf(error->text, sizeof error->text, "out of memory");
+        return error->code;
+    }
+    port_log_level(options->verbose ? GW_LOG_INFO : GW_LOG_WARNING);
+    port_serial_init(&d->serial, options->port);
+    if (options->control != NULL)
+        port_board_pins_init(&d->pins, options->control);
+    const struct gw_push_ports ports = {
+        .link = &d->serial.link,
+        .pins = options->control != NULL ? &d->pins.pins : NULL,
+        .clock = &port_clock,
+        .baud = options->baud,
+        .text = options->verbose ? on_text : NULL,
+        .log = options->verbose ? on_log : NULL,
+    };
+    gw_push_init(&d->push, &ports);
+    *device = d;
+    return FOTA_OK;
+}
+
+void device_close(struct device *device)
+{
+    gw_push_close(&device->push);
+    free(device);
+}
+
+struct gw_push *device_push(struct device *device)
+{
+    return &device->push;
+}
+
+void device_turn(struct device *device, uint32_t limit_ms)
+{
+    uint32_t wait = gw_push_poll(&device->push);
+    if (device->push.state == GW_PUSH_ENDED)
+        return;
+    struct pollfd p = {
+        .fd = device->serial.fd, /* -1 while the port is away: then this is a plain sleep */
+        .events = (short) (POLLIN | (gw_push_wants_write(&device->push) ? POLLOUT : 0)),
+    };
+    (void) poll(&p, 1, (int) (wait < limit_ms ? wait : limit_ms));
+}
+
+uint64_t device_now_ms(void)
+{
+    return port_clock.monotonic_ms(port_clock.ctx);
+}

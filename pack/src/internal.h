@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/** @file internal.h What the sources of the library share. */
+#ifndef PACK_INTERNAL_H
+#define PACK_INTERNAL_H
+
+#include "elf.h"
+#include "pack.h"
+
+/** Fill in a message. @return code. */
+int pack_fail(struct pack_message *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** A message for memory that is not there. @return FOTA_E_IO. */
+int pack_no_memory(struct pack_message *error);
+
+/** Is this a value inside slot A, header included? @param end whether the address right after the slot counts
+ * too. */
+bool pack_in_slot_a(uint32_t value, bool end);
+
+/** How to get rid of MOVW/MOVT pairs; one text for both ways in. */
+#define PACK_MOVW_REMEDY                                                                                               \
+    "compile with -mword-relocations and without -mslow-flash-data and -mpure-code (gcc), with -mno-movt "             \
+    "(clang); in "                                                                                                     \
+    "assembler write `ldr r0, =symbol`"
+
+/** Two links of the same objects: find the words that differ (differ.c). `image->code` and `size` are filled
+ * in already.
+ *  @param b the code of the link for slot B, image->size bytes. */
+int pack_differ(const struct pack_elf *elf_a, const struct pack_elf *elf_b, const uint8_t *b, struct pack_image *image,
+                struct pack_message *error);
+
+/** One link with --emit-relocs: take the words that move from the relocation sections (emitted.c). */
+int pack_emitted(const struct pack_elf *elf, const uint32_t *allow, size_t allow_count, struct pack_image *image,
+                 struct pack_message *error);
+
+/** Take a firmware.bin apart (bin.c). */
+int pack_bin_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error);
+
+/** Append an offset to image->relocations, which has room for `capacity` (grown as needed). @return false: no
+ * memory. */
+bool pack_relocation_add(struct pack_image *image, uint32_t *capacity, uint32_t offset);
+
+#endif
