@@ -135,19 +135,30 @@ static struct pack_buffer target_file(const char *name, const char *suffix)
     return buffer;
 }
 
-struct pack_buffer rig_package(const struct rig *rig, const char *name, const struct pack_options *options)
+static struct pack_buffer pack_links(const struct rig *rig, const char *name, const struct pack_options *options,
+                                     unsigned links)
 {
-    static const struct pack_options as_the_application_says;
     struct pack_buffer a = target_file(name, ".a.elf"), b = target_file(name, ".b.elf"), out;
     struct pack_input inputs[] = {{"a.elf", a.data, a.size}, {"b.elf", b.data, b.size}};
     struct pack_message error = {0};
 
-    if (pack_make(options != NULL ? options : &as_the_application_says, inputs, 2, &rig->key, &out, NULL, &error) !=
-        FOTA_OK)
+    if (pack_make(options, inputs, links, &rig->key, &out, NULL, &error) != FOTA_OK)
         die(name, error.text);
     pack_buffer_free(&a);
     pack_buffer_free(&b);
     return out;
+}
+
+static const struct pack_options as_the_application_says;
+
+struct pack_buffer rig_package(const struct rig *rig, const char *name, const struct pack_options *options)
+{
+    return pack_links(rig, name, options != NULL ? options : &as_the_application_says, 2);
+}
+
+struct pack_buffer rig_package_of_one(const struct rig *rig, const char *name)
+{
+    return pack_links(rig, name, &as_the_application_says, 1);
 }
 
 void rig_program(struct rig *rig, const struct pack_buffer *package)

@@ -38,6 +38,9 @@ struct rig {
  * the application says. */
 struct pack_buffer rig_package(const struct rig *rig, const char *name, const struct pack_options *options);
 
+/** The same from the first link alone, which keeps its relocations. */
+struct pack_buffer rig_package_of_one(const struct rig *rig, const char *name);
+
 /** A rig with an erased chip, power off. @param options NULL: defaults. Ends the test when something is
  * missing. */
 struct rig *rig_create(const struct rig_options *options);

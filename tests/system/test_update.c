@@ -277,6 +277,24 @@ static void test_floor(void **state)
     rig_destroy(rig);
 }
 
+/* One ELF with its relocations gives the same package as two links, for each build of the example. */
+static void test_one_elf_is_enough(void **state)
+{
+    static const char *const builds[] = {"hello-1.0.0", "hello-1.4.0", "hello-3.0.0"};
+    struct rig *rig = rig_create(NULL);
+
+    (void) state;
+    for (size_t i = 0; i < sizeof builds / sizeof builds[0]; i++) {
+        struct pack_buffer two = rig_package(rig, builds[i], NULL), one = rig_package_of_one(rig, builds[i]);
+
+        assert_int_equal(one.size, two.size);
+        assert_memory_equal(one.data, two.data, two.size);
+        pack_buffer_free(&two);
+        pack_buffer_free(&one);
+    }
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_bad_headers),
         cmocka_unit_test(test_wrong_code),
         cmocka_unit_test(test_floor),
+        cmocka_unit_test(test_one_elf_is_enough),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
