@@ -28,7 +28,7 @@ static void decide(struct device *d, const struct fota_boot_state *state, enum f
     fota_boot_decide(state, cause, d->target.floor, &view, &d->decision);
 }
 
-unsigned device_reset(struct device *d, enum fota_reset_cause cause)
+unsigned device_decide(struct device *d, enum fota_reset_cause cause)
 {
     d->error = fota_journal_open(&d->journal, &d->flash->port);
     if (d->error == FOTA_OK)
@@ -36,8 +36,21 @@ unsigned device_reset(struct device *d, enum fota_reset_cause cause)
     if (d->error == FOTA_OK)
         d->error = fota_journal_maintain(&d->journal);
     decide(d, &d->journal.state, cause);
-    (void) fota_boot_record_reject(&d->journal, &d->decision);
+    return d->decision.slot;
+}
+
+int device_reject(struct device *d)
+{
+    int error = fota_boot_record_reject(&d->journal, &d->decision);
+
     fota_install_init(&d->installer, &d->journal, &d->target, &d->key, 1, d->decision.slot);
+    return error;
+}
+
+unsigned device_reset(struct device *d, enum fota_reset_cause cause)
+{
+    (void) device_decide(d, cause);
+    (void) device_reject(d);
     return d->decision.slot;
 }
 

@@ -23,8 +23,13 @@ struct device {
 /** @param flash stays the caller's; nothing is read yet. */
 void device_init(struct device *device, struct ram_flash *flash);
 
-/** From reset to the decision: open, settle, maintain, decide, record_reject; then the installer is ready.
- *  @return the slot that would be booted. */
+/** From reset to the decision: open, settle, maintain, decide. @return the slot that would be booted. */
+unsigned device_decide(struct device *device, enum fota_reset_cause cause);
+
+/** Record the decision's rejection, if it has one, and make the installer ready. @return FOTA_OK or the journal's error. */
+int device_reject(struct device *device);
+
+/** Both. @return the slot that would be booted. */
 unsigned device_reset(struct device *device, enum fota_reset_cause cause);
 
 /** Record the attempt and jump. When the attempt cannot be recorded the confirmed image is decided on instead.

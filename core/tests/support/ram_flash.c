@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum weak_mode { EACH_BIT, RARELY_DONE, MOSTLY_DONE, TOGETHER, IN_TURN, WEAK_MODES };
-
 uint64_t test_random(uint64_t *state)
 {
     *state ^= *state >> 12;
@@ -39,13 +37,13 @@ static struct ram_weak *weak_at(struct ram_flash *f, uint32_t address)
 static uint32_t unsure_now(struct ram_flash *f, struct ram_weak *w)
 {
     switch (w->mode) {
-    case RARELY_DONE:
+    case RAM_WEAK_RARELY_DONE:
         return w->unsure & random32(f) & random32(f) & random32(f);
-    case MOSTLY_DONE:
+    case RAM_WEAK_MOSTLY_DONE:
         return w->unsure & (random32(f) | random32(f) | random32(f));
-    case TOGETHER:
+    case RAM_WEAK_TOGETHER:
         return random32(f) % 2u == 0 ? w->unsure : 0;
-    case IN_TURN:
+    case RAM_WEAK_TOGETHER_MOSTLY:
         return random32(f) % 8u == 0 ? 0 : w->unsure;
     default:
         return w->unsure & random32(f);
@@ -57,7 +55,7 @@ static uint32_t read_word(struct ram_flash *f, uint32_t address)
 {
     const struct ram_torn *torn = &f->torn[fota_sector_of(address)];
     uint32_t word = fota_get32(ram_flash_at(f, address));
-    struct ram_weak *w = weak_at(f, address);
+    struct ram_weak *w = (f->unstable & (1u << fota_sector_of(address))) != 0 ? weak_at(f, address) : NULL;
 
     if (w != NULL)
         word &= ~unsure_now(f, w);
@@ -66,14 +64,15 @@ static uint32_t read_word(struct ram_flash *f, uint32_t address)
     return word;
 }
 
-static bool unstable(const struct ram_flash *f, unsigned sector)
+static void find_unstable(struct ram_flash *f)
 {
-    if (f->torn[sector].torn)
-        return true;
+    f->unstable = 0;
     for (unsigned i = 0; i < RAM_WEAK_WORDS; i++)
-        if (f->weak[i].address != 0 && fota_sector_of(f->weak[i].address) == sector)
-            return true;
-    return false;
+        if (f->weak[i].address != 0)
+            f->unstable |= 1u << fota_sector_of(f->weak[i].address);
+    for (unsigned sector = 0; sector < FOTA_SECTOR_COUNT; sector++)
+        if (f->torn[sector].torn)
+            f->unstable |= 1u << sector;
 }
 
 static int flash_read(void *ctx, uint32_t address, void *out, uint32_t length)
@@ -86,7 +85,8 @@ static int flash_read(void *ctx, uint32_t address, void *out, uint32_t length)
     if (f->unreadable != 0 && f->unreadable >= address && f->unreadable < address + length)
         return FOTA_E_IO;
     memcpy(to, ram_flash_at(f, address), length);
-    if (unstable(f, fota_sector_of(address)) || unstable(f, fota_sector_of(address + length - 1u))) {
+    if (f->unstable != 0 &&
+        (f->unstable & (1u << fota_sector_of(address) | 1u << fota_sector_of(address + length - 1u))) != 0) {
         assert_true(address % 4u == 0 && length % 4u == 0);
         for (uint32_t i = 0; i < length; i += 4u)
             fota_put32(to + i, read_word(f, address + i));
@@ -103,9 +103,11 @@ static void store(struct ram_flash *f, uint32_t address, uint32_t word)
         w->unsure &= word;
         if (w->unsure == 0)
             w->address = 0;
+        find_unstable(f);
     }
     if ((word & ~fota_get32(at)) != 0 || (w != NULL && (word & w->unsure) != 0))
         f->conflicts++;
+    f->touched |= 1u << fota_sector_of(address);
     if (address < f->bad_from || address >= f->bad_to)
         fota_put32(at, fota_get32(at) & word);
 }
@@ -137,7 +139,7 @@ static void tear_word(struct ram_flash *f, uint32_t address, uint32_t word)
     if (w->address == 0)
         w->unsure = 0;
     w->address = address;
-    w->mode = (uint8_t) (random32(f) % WEAK_MODES);
+    w->mode = (uint8_t) (random32(f) % RAM_WEAK_MODES);
     done = random32(f) % 2u == 0 ? 0 : changing & random32(f) & random32(f);
     fota_put32(at, old & ~done);
     w->unsure |= changing & ~done;
@@ -181,6 +183,8 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
 
         if (step(f)) {
             tear_word(f, address + i, word);
+            f->touched |= 1u << fota_sector_of(address);
+            find_unstable(f);
             now(f);
         }
         store(f, address + i, word);
@@ -242,6 +246,8 @@ static int flash_erase(void *ctx, unsigned sector)
         return FOTA_E_SUPPLY;
     if (step(f)) {
         tear_sector(f, sector);
+        f->touched |= 1u << sector;
+        find_unstable(f);
         now(f);
     }
     f->erases[sector]++;
@@ -250,6 +256,8 @@ static int flash_erase(void *ctx, unsigned sector)
     memset(ram_flash_at(f, fota_sector_base(sector)), 0xFF, fota_sector_size(sector));
     forget_weak(f, sector);
     f->torn[sector].torn = false;
+    f->touched |= 1u << sector;
+    find_unstable(f);
     step_done(f);
     return FOTA_OK;
 }
@@ -264,8 +272,22 @@ void ram_flash_init(struct ram_flash *f)
 
 void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from)
 {
-    *to = *from;
+    bool again = to->copied_from == from;
+    uint32_t touched = to->touched;
+
+    /* all but the memory, which is the first member but one */
+    to->port = from->port;
     to->port.ctx = to;
+    memcpy((uint8_t *) to + offsetof(struct ram_flash, weak), (const uint8_t *) from + offsetof(struct ram_flash, weak),
+           sizeof *to - offsetof(struct ram_flash, weak));
+    for (unsigned sector = 0; sector < FOTA_SECTOR_COUNT; sector++) {
+        uint32_t at = fota_sector_base(sector) - FOTA_FLASH_BASE;
+
+        if (!again || (touched & (1u << sector)) != 0)
+            memcpy(to->memory + at, from->memory + at, fota_sector_size(sector));
+    }
+    to->touched = 0;
+    to->copied_from = from;
     ram_flash_no_cut(to);
 }
 

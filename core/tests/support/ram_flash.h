@@ -20,11 +20,22 @@ enum ram_cut { RAM_CUT_NONE, RAM_CUT_BEFORE, RAM_CUT_INSIDE, RAM_CUT_AFTER };
 
 #define RAM_WEAK_WORDS 16u
 
+/** How the unsure bits of a word read: each by itself (half, an eighth, seven eighths of the time), or all together (half or seven
+ *  eighths of the time done). */
+enum ram_weak_mode {
+    RAM_WEAK_EACH_BIT,
+    RAM_WEAK_RARELY_DONE,
+    RAM_WEAK_MOSTLY_DONE,
+    RAM_WEAK_TOGETHER,
+    RAM_WEAK_TOGETHER_MOSTLY,
+    RAM_WEAK_MODES
+};
+
 /** A word that was being programmed when the supply went. */
 struct ram_weak {
     uint32_t address; /* 0: this place of the list is free */
     uint32_t unsure;  /* bits that read differently from read to read */
-    uint8_t mode;     /* how: each bit by itself, or all of them together */
+    uint8_t mode;     /* enum ram_weak_mode */
 };
 
 /** A sector that was being erased when the supply went. */
@@ -38,6 +49,9 @@ struct ram_flash {
     uint8_t memory[FOTA_FLASH_SIZE];
     struct ram_weak weak[RAM_WEAK_WORDS];
     struct ram_torn torn[FOTA_SECTOR_COUNT];
+    uint32_t unstable; /* sectors, a bit each, with weak words or torn */
+    uint32_t touched;  /* sectors, a bit each, written or erased since the last ram_flash_copy() */
+    const struct ram_flash *copied_from;
     uint64_t random;
     uint64_t ops; /* operations so far: words programmed and sectors erased */
     uint32_t words_programmed, erases[FOTA_SECTOR_COUNT];
@@ -55,13 +69,13 @@ struct ram_flash {
 
 /** All erased, nothing counted. */
 void ram_flash_init(struct ram_flash *flash);
-/** A copy that stands on its own. */
+/** Make `to` what `from` is. When `to` was such a copy before, only the sectors that it touched since are copied. */
 void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from);
 /** Cut the supply at an operation. @param op counted as `ops` counts: the first one is 0. @param seed what is left then. */
 void ram_flash_cut_at(struct ram_flash *flash, enum ram_cut cut, uint64_t op, uint64_t seed, jmp_buf *power_lost);
 /** No cut is to come. */
 void ram_flash_no_cut(struct ram_flash *flash);
-/** Where a byte of the flash lies, to look or to spoil. */
+/** Where a byte of the flash lies, to look or to spoil (of a copy: only in sectors that it has touched). */
 uint8_t *ram_flash_at(struct ram_flash *flash, uint32_t address);
 
 /** A small generator of numbers, the same on every machine (xorshift64*). @param state not 0. */

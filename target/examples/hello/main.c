@@ -124,9 +124,11 @@ static bool self_test(void)
 
 static void show_flaw(enum flaw flaw)
 {
-    if (flaw == FLAW_HANGS)
+    if (flaw == FLAW_HANGS) {
+        SYSTICK->CTRL = 0; /* waits for an interrupt that never comes */
         for (;;)
-            continue;
+            chip_wait_for_interrupt();
+    }
     if (flaw == FLAW_FAULTS)
         *(volatile uint32_t *) 0x60000000u = 0; /* nothing is there: a bus fault */
     if (flaw == FLAW_RESETS)
