@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make demo, make demo-once: broker, hub, console, gateway and a virtual board with factory firmware 1.0.0.
+
+Without --once it prints the page's address and login and runs until Ctrl-C. With --once a headless browser does through the page what a person would:
+1.1.0 is uploaded, installed and confirmed, then 1.2.0, which never confirms, is rolled back."""
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from bench_setup import HERE, Bench, Proc, wait_until
+from fotatest import Broker, free_port, port_open
+
+GATEWAY, DEVICE = "gw1", "board1"
+USER = "admin"
+BAD_DEADLINE_S = "10"
+
+
+def stop_on_sigterm(*_):
+    raise KeyboardInterrupt
+
+
+def once_in_a_clone(path, make):
+    """A secret that stays the same for this clone, so that a second demo has the same login."""
+    if not os.path.exists(path):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
+            f.write(make() + "\n")
+    with open(path, encoding="utf-8") as f:
+        return f.read().strip()
+
+
+PARTS = []  # what must run for as long as the demo does
+
+
+def part(stack, *arguments, **keywords):
+    PARTS.append(stack.enter_context(Proc(*arguments, **keywords)))
+    return PARTS[-1]
+
+
+def start_hub(bench, stack, run, broker):
+    hub = os.path.join(bench.build, "hub", "fota-hub")
+    data, port_file = os.path.join(run, "hub"), os.path.join(run, "hub.port")
+    tokens = {}
+    for role, name in (("operator", "console"), ("gateway", GATEWAY)):
+        added = subprocess.run([hub, "token", "add", "--data", data, "--role", role, "--name", name],
+                               check=True, capture_output=True, text=True)
+        tokens[name] = os.path.join(run, name + ".token")
+        with open(os.open(tokens[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+            f.write(added.stdout)
+    part(stack, [hub, "--data", data, "--listen", "127.0.0.1:0", "--port-file", port_file,
+                "--mqtt", broker.address(), "--key", bench.public, "--dev-key", bench.key,
+                "--max-upload", str(1 << 20), "--die-with-parent"], "hub", log=os.path.join(run, "hub.log"))
+    wait_until(lambda: os.path.exists(port_file), 10, "the hub")
+    with open(port_file, encoding="utf-8") as f:
+        url = f"http://127.0.0.1:{f.read().strip()}"
+    return url, tokens
+
+
+def start_gateway(bench, stack, run, broker, hub_url, token, port, control):
+    part(stack, [os.path.join(bench.build, "gateway", "fota-gateway"), "--id", GATEWAY, "--broker", broker.address(),
+                 "--hub-url", hub_url, "--hub-token-file", token, "--key", bench.public,
+                 "--cache", os.path.join(run, "gateway"),
+                 "--device", f"name={DEVICE},port={port},baud=115200,pins=board:{control}", "--die-with-parent"],
+         "gateway", log=os.path.join(run, "gateway.log"))
+
+
+def start_console(bench, stack, run, hub_url, broker, token, password, port):
+    port_file = os.path.join(run, "console.port")
+    env = dict(os.environ, FOTA_HUB_URL=hub_url, FOTA_HUB_TOKEN_FILE=token, FOTA_MQTT_URL=f"mqtt://{broker.address()}",
+               FOTA_CONSOLE_USER=USER, FOTA_CONSOLE_PASSWORD=password, FOTA_CONSOLE_DIR=os.path.join(run, "console"),
+               FOTA_COMMAND=bench.fota)
+    console = part(stack, ["node", os.path.join(HERE, "..", "console", "bin", "fota-console.js"), "--port", str(port),
+                           "--port-file", port_file], "console", log=os.path.join(run, "console.log"), env=env)
+
+    def address():
+        if not console.alive():
+            sys.exit(f"demo: the console ended:\n{console.output()}")
+        for line in console.output().splitlines():
+            if "console ready on " in line:
+                return line.split("console ready on ")[1].strip()
+        return None
+    return wait_until(address, 90, "the console")
+
+
+def watch():
+    """Until Ctrl-C; a part that ends by itself ends the demo, too."""
+    while True:
+        time.sleep(0.5)
+        for p in PARTS:
+            if not p.alive():
+                sys.exit(f"demo: {p.name} ended:\n{p.output()[-2000:]}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--build", default="build")
+    p.add_argument("--once", action="store_true", help="do it all unattended and exit")
+    p.add_argument("--port", type=int, default=int(os.environ.get("FOTA_DEMO_PORT", "0")),
+                   help="the console's port (default: FOTA_DEMO_PORT, else a free one)")
+    a = p.parse_args()
+    signal.signal(signal.SIGTERM, stop_on_sigterm)
+    started = time.monotonic()
+    bench = Bench(a.build, os.path.join(a.build, "demo"))
+    packages = {"good": bench.package("1.1.0"), "bad": bench.package("1.2.0", "--deadline", BAD_DEADLINE_S)}
+    bench.firmware_bin("1.1.0")
+    password = once_in_a_clone(bench.path("password"), lambda: secrets.token_urlsafe(9))
+    run = bench.path("once" if a.once else "run")
+    shutil.rmtree(run, ignore_errors=True)
+    os.makedirs(run, mode=0o700)
+
+    status = 0
+    with contextlib.ExitStack() as stack:
+        try:
+            broker = stack.enter_context(Broker())
+            hub_url, tokens = start_hub(bench, stack, run, broker)
+            board, tty, control = bench.board("board-once" if a.once else "board", os.path.join(run, "board.log"))
+            stack.callback(board.stop)
+            PARTS.append(board)
+            start_gateway(bench, stack, run, broker, hub_url, tokens[GATEWAY], tty, control)
+            url = start_console(bench, stack, run, hub_url, broker, tokens["console"], password, a.port or free_port())
+            print(f"\n  console   {url}\n  login     {USER} / {password}\n  packages  {packages['good']}\n"
+                  f"            {packages['bad']}  (never confirms)\n  logs      {run}\n", flush=True)
+            if a.once:
+                job = {"url": url, "user": USER, "password": password, "device": f"{GATEWAY}/{DEVICE}", "folder": bench.folder,
+                       **packages}
+                status = subprocess.run(["node", os.path.join(HERE, "once.js"), json.dumps(job)]).returncode
+                if status != 0:
+                    print(f"demo-once failed; the logs are in {run}", file=sys.stderr)
+                else:
+                    print(f"demo-once passed in {time.monotonic() - started:.0f} s", flush=True)
+            else:
+                print("  Ctrl-C ends it.", flush=True)
+                watch()
+        except KeyboardInterrupt:
+            print("\nending …", flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+'use strict';
+/** What a person would do with the page, by a headless browser: a good update, then a bad one. Prints every state with its time. */
+const path = require('node:path');
+const { launch, login, upload, start, waitState, screenshot } = require('../tests/browser/page');
+
+const LIMIT_MS = 120000;
+
+async function update(page, job, file, wanted) {
+    const release = await upload(page, file);
+    if (!release.ok) throw new Error(`the page did not take ${path.basename(file)}: ${release.text}`);
+    const begun = Date.now();
+    const before = await page.locator('[data-testid="device-row"]').first().getAttribute('data-job');
+    const said = await start(page, { device: job.device, sha256: release.sha256 });
+    if (!said.ok) throw new Error(`the page did not start ${release.version}: ${said.text}`);
+    const seen = [];
+    const end = await waitState(page, job.device, ['confirmed', 'rolled-back', 'failed'], LIMIT_MS, (s) => {
+        if (seen[seen.length - 1] !== s.state) {
+            seen.push(s.state);
+            console.log(`  ${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${release.version}  ${s.state}` +
+                `${s.reason ? `  (${s.reason})` : ''}`);
+        }
+    }, { notJob: before || undefined });
+    if (end.state !== wanted) throw new Error(`${release.version} ended as ${end.state} (${end.text}) instead of ${wanted}`);
+    for (const state of ['download', 'write', 'verify', 'jump']) {
+        if (!seen.includes(state)) console.log(`          (${state} passed between two looks)`);
+    }
+    return end;
+}
+
+async function main() {
+    const job = JSON.parse(process.argv[2]);
+    const browser = await launch();
+    const { page } = browser;
+    try {
+        await login(page, job.url, job.user, job.password);
+        await waitState(page, job.device, ['idle'], 30000);
+        const good = await update(page, job, job.good, 'confirmed');
+        await screenshot(page, path.join(job.folder, 'confirmed.png'));
+        const bad = await update(page, job, job.bad, 'rolled-back');
+        await screenshot(page, path.join(job.folder, 'rolled-back.png'));
+        if (good.version !== '1.1.0' || bad.version !== '1.1.0') {
+            throw new Error(`the page shows version ${good.version}, then ${bad.version}; both should be 1.1.0`);
+        }
+        if (browser.errors.length > 0) throw new Error(`errors in the page:\n${browser.errors.join('\n')}`);
+        console.log(`  screenshots: ${path.join(job.folder, 'confirmed.png')}, rolled-back.png`);
+    } catch (err) {
+        await screenshot(page, path.join(job.folder, 'failed.png')).catch(() => {});
+        throw err;
+    } finally {
+        await browser.close();
+    }
+}
+
+main().catch((err) => {
+    console.error(`demo-once: ${err.message}`);
+    process.exit(1);
+});
