@@ -15,6 +15,8 @@ import figures
 
 CONFIG_BLOCK = 256
 SECTOR = 16384
+RAM = 131072
+STACK_KEPT = 16384  # bootloader.ld asserts it
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"],
@@ -103,7 +105,7 @@ def main():
         figures.row("bootloader", code + CONFIG_BLOCK, "B", SECTOR),
         figures.row("bootloader_code", code, "B"),
         figures.row("bootloader_stack", stack + EXCEPTION_FRAME, "B", 4096),
-        figures.row("bootloader_ram", ram, "B", 65536),
+        figures.row("bootloader_ram", ram, "B", RAM - STACK_KEPT),
     ])
 
 

@@ -16,8 +16,8 @@
 
 #include <string.h>
 
-#define RING_SIZE FOTA_KIB(32)
-#define WINDOW FOTA_KIB(16) /* half of the ring: the other half takes what is sent again */
+#define RING_SIZE FOTA_KIB(96)
+#define WINDOW FOTA_KIB(88) /* of image: frames add 3 %, and the gateway may ask for the status in between */
 #define IDLE_MS 10000u      /* without a frame: boot, if something boots */
 #define COMPLETE_MS 2000u   /* the same after an install that is complete */
 #define DEFAULT_BAUD 115200u

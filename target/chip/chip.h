@@ -38,23 +38,27 @@ extern const struct fota_flash chip_flash;
 
 /* --- uart.c ----------------------------------------------------------------------------------------------------- */
 
-/** A USART whose receiver runs by DMA into a ring, so that nothing is lost while flash work stalls the CPU.
- */
+#define UART_OUT 192u
+
+/** A USART that runs by DMA both ways: nothing is lost while flash work stalls the CPU, and nobody waits for a response
+ * to be out. It must lie in memory that DMA reaches (SRAM, not CCM). */
 struct uart {
     const struct uart_hardware *hardware;
     uint8_t *ring;
     uint32_t size, read;
+    uint8_t out[UART_OUT]; /* what is being sent */
 };
 
-/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring
- * memory that DMA reaches (SRAM, not CCM). @param size of the ring, at most 65 535. */
+/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring memory
+ * that DMA reaches.
+ *  @param size of the ring, even, at most 131 070. */
 void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
-/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are
- * none. They stay until uart_take(). */
+/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They
+ * stay until uart_take(). */
 size_t uart_peek(const struct uart *uart, const uint8_t **data);
 void uart_take(struct uart *uart, size_t count);
-/** Send; waits for room in the transmitter, not for the last bit. */
-void uart_send(const struct uart *uart, const uint8_t *data, size_t length);
+/** Send; waits only where the last piece is not out yet. */
+void uart_send(struct uart *uart, const uint8_t *data, size_t length);
 /** Wait until the last bit is out. */
 void uart_flush(const struct uart *uart);
 

@@ -68,6 +68,7 @@ struct usart_regs {
 #define USART_CR1_TE BIT(3)
 #define USART_CR1_UE BIT(13)
 #define USART_CR3_DMAR BIT(6)
+#define USART_CR3_DMAT BIT(7)
 
 struct dma_stream_regs {
     volatile uint32_t CR, NDTR, PAR, M0AR, M1AR, FCR;
@@ -79,9 +80,13 @@ struct dma_regs {
 #define DMA1 ((struct dma_regs *) 0x40026000u) /* RM0090 10.5 */
 #define DMA2 ((struct dma_regs *) 0x40026400u)
 #define DMA_CR_EN BIT(0)
-#define DMA_CR_CIRC BIT(8)
+#define DMA_CR_FROM_MEMORY BIT(6)
 #define DMA_CR_MINC BIT(10)
+#define DMA_CR_DBM BIT(18)
+#define DMA_CR_CT BIT(19)
 #define DMA_CR_CHANNEL(n) ((uint32_t) (n) << 25)
+/* all flags of stream n, 0 … 3, in LIFCR; of stream 4 + n in HIFCR */
+#define DMA_FLAGS(n) (0x3Dul << ((n) % 2u * 6u + (n) / 2u * 16u))
 
 struct pwr_regs {
     volatile uint32_t CR, CSR;

@@ -2,23 +2,35 @@
 #include "chip.h"
 #include "stm32f407.h"
 
-/** Where a USART's pins and its receiving DMA stream are (DS8626 table 9, RM0090 tables 42 and 43). */
+#include <string.h>
+
+/** Where a USART's pins and its DMA streams are (DS8626 table 9, RM0090 tables 42 and 43). */
 struct uart_hardware {
     struct usart_regs *usart;
     struct dma_regs *dma;
     volatile uint32_t *enable, *reset;
     uint32_t bit; /* in both */
-    uint8_t dma_number, stream, port, tx, rx;
+    uint8_t dma_number, rx_stream, tx_stream, port, tx, rx;
 };
 
-#define RX_CHANNEL 4u /* the same for all three */
+#define CHANNEL 4u /* the same for all of these streams */
 #define AF7 7u
 
 static const struct uart_hardware hardware[] = {
-    {USART1, DMA2, &RCC->APB2ENR, &RCC->APB2RSTR, BIT(4), 2, 2, 0, 9, 10},
-    {USART2, DMA1, &RCC->APB1ENR, &RCC->APB1RSTR, BIT(17), 1, 5, 0, 2, 3},
-    {USART3, DMA1, &RCC->APB1ENR, &RCC->APB1RSTR, BIT(18), 1, 1, 1, 10, 11},
+    {USART1, DMA2, &RCC->APB2ENR, &RCC->APB2RSTR, BIT(4), 2, 2, 7, 0, 9, 10},
+    {USART2, DMA1, &RCC->APB1ENR, &RCC->APB1RSTR, BIT(17), 1, 5, 6, 0, 2, 3},
+    {USART3, DMA1, &RCC->APB1ENR, &RCC->APB1RSTR, BIT(18), 1, 1, 3, 1, 10, 11},
 };
+
+static struct dma_stream_regs *rx_stream(const struct uart *uart)
+{
+    return &uart->hardware->dma->STREAM[uart->hardware->rx_stream];
+}
+
+static struct dma_stream_regs *tx_stream(const struct uart *uart)
+{
+    return &uart->hardware->dma->STREAM[uart->hardware->tx_stream];
+}
 
 static void alternate(unsigned port, unsigned pin)
 {
@@ -36,7 +48,7 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
     uint32_t hz = !clock_is_fast() ? CLOCK_HSI_HZ
                   : number == 1u   ? CLOCK_FAST_HZ / CLOCK_APB2_DIVIDER
                                    : CLOCK_FAST_HZ / CLOCK_APB1_DIVIDER;
-    struct dma_stream_regs *stream = &h->dma->STREAM[h->stream];
+    struct dma_stream_regs *stream;
 
     uart->hardware = h;
     uart->ring = ring;
@@ -51,28 +63,44 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
     alternate(h->port, h->tx);
     alternate(h->port, h->rx);
 
+    /* NDTR counts to 65 535, a ring may be larger: its halves are the two buffers of the double-buffer mode
+     * (RM0090 10.3.9) */
+    stream = rx_stream(uart);
     stream->CR = 0;
     while ((stream->CR & DMA_CR_EN) != 0)
         continue; /* ends with the item under way, of which there is none after reset */
     stream->PAR = (uint32_t) (uintptr_t) &h->usart->DR;
     stream->M0AR = (uint32_t) (uintptr_t) ring;
-    stream->NDTR = size;
-    stream->CR = DMA_CR_CHANNEL(RX_CHANNEL) | DMA_CR_MINC | DMA_CR_CIRC;
+    stream->M1AR = (uint32_t) (uintptr_t) (ring + size / 2u);
+    stream->NDTR = size / 2u;
+    stream->CR = DMA_CR_CHANNEL(CHANNEL) | DMA_CR_MINC | DMA_CR_DBM;
     stream->CR |= DMA_CR_EN;
 
     h->usart->BRR = (hz + baud / 2u) / baud;
-    h->usart->CR3 = USART_CR3_DMAR;
+    h->usart->CR3 = USART_CR3_DMAR | USART_CR3_DMAT;
     h->usart->CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+}
+
+/* Where the next byte goes in the ring. The buffer and the count in it are two registers: read again when the buffer
+ * changed between. */
+static uint32_t write_position(const struct uart *uart)
+{
+    const struct dma_stream_regs *stream = rx_stream(uart);
+    uint32_t half = uart->size / 2u;
+    uint32_t second, left;
+
+    do {
+        second = stream->CR & DMA_CR_CT;
+        left = stream->NDTR;
+    } while ((stream->CR & DMA_CR_CT) != second);
+    return ((second != 0 ? half : 0) + half - left) % uart->size;
 }
 
 size_t uart_peek(const struct uart *uart, const uint8_t **data)
 {
-    const struct uart_hardware *h = uart->hardware;
-    uint32_t write = uart->size - h->dma->STREAM[h->stream].NDTR;
+    uint32_t write = write_position(uart);
 
     *data = uart->ring + uart->read;
-    if (write >= uart->size) /* NDTR read 0, just before it is loaded again */
-        write = 0;
     return write >= uart->read ? write - uart->read : uart->size - uart->read;
 }
 
@@ -81,19 +109,41 @@ void uart_take(struct uart *uart, size_t count)
     uart->read = (uart->read + (uint32_t) count) % uart->size;
 }
 
-void uart_send(const struct uart *uart, const uint8_t *data, size_t length)
+static void wait_sent(const struct uart *uart)
 {
-    struct usart_regs *usart = uart->hardware->usart;
+    while ((tx_stream(uart)->CR & DMA_CR_EN) != 0)
+        continue; /* a transmitter that is enabled always gets there */
+}
 
-    for (; length > 0; length--) {
-        while ((usart->SR & USART_SR_TXE) == 0)
-            continue; /* a transmitter that is enabled always gets there */
-        usart->DR = *data++;
+void uart_send(struct uart *uart, const uint8_t *data, size_t length)
+{
+    const struct uart_hardware *h = uart->hardware;
+    struct dma_stream_regs *stream = tx_stream(uart);
+
+    while (length > 0) {
+        size_t n = length < sizeof uart->out ? length : sizeof uart->out;
+
+        wait_sent(uart);
+        memcpy(uart->out, data, n);
+        data += n;
+        length -= n;
+        /* the flags of a stream must be clear before it is enabled (RM0090 10.3.17): those of this one */
+        if (h->tx_stream < 4u)
+            h->dma->LIFCR = DMA_FLAGS(h->tx_stream);
+        else
+            h->dma->HIFCR = DMA_FLAGS(h->tx_stream - 4u);
+        stream->PAR = (uint32_t) (uintptr_t) &h->usart->DR;
+        stream->M0AR = (uint32_t) (uintptr_t) uart->out;
+        stream->NDTR = n;
+        stream->CR = DMA_CR_CHANNEL(CHANNEL) | DMA_CR_MINC | DMA_CR_FROM_MEMORY;
+        h->usart->SR = ~(uint32_t) USART_SR_TC;
+        stream->CR |= DMA_CR_EN;
     }
 }
 
 void uart_flush(const struct uart *uart)
 {
+    wait_sent(uart);
     while ((uart->hardware->usart->SR & USART_SR_TC) == 0)
         continue;
 }
