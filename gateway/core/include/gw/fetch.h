@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file fetch.h
+ * One package into the cache: download with resume and retries, then the whole check. Devices that need the same
+ * package share a fetch.
+ */
+#ifndef GW_FETCH_H
+#define GW_FETCH_H
+
+#include "fota/error.h"
+#include "fota/package.h"
+#include "gw/job.h"
+
+#define GW_FETCH_STALL_MS 30000u   /* without a byte */
+#define GW_FETCH_RETRIES 5u        /* in a row without GW_FETCH_PROGRESS new bytes */
+#define GW_FETCH_RETRY_MS 1000u    /* first pause; doubled each time, up to a quarter more by chance */
+#define GW_FETCH_LIMIT_MS 1800000u /* in all */
+#define GW_FETCH_PROGRESS 16384u
+#define GW_FETCH_SYNC 65536u /* bytes between two syncs */
+#define GW_FETCH_CHECK_PIECE 4096u
+#define GW_FETCH_CHECK_PIECES 8u /* in one poll */
+/** No valid package is smaller: header, one block of 8 bytes of code, end. */
+#define GW_FETCH_MIN (FOTA_HEADER_SIZE + 2u * FOTA_SECTION_HEAD + FOTA_BLOCK_HEAD + 8u)
+
+enum gw_fetch_state { GW_FETCH_FREE, GW_FETCH_PAUSE, GW_FETCH_RUN, GW_FETCH_CHECK, GW_FETCH_DONE, GW_FETCH_FAILED };
+
+/** What all fetches of a gateway have in common. */
+struct gw_fetch_env {
+    const struct gw_http *http;
+    const struct gw_storage *storage;
+    const struct gw_clock *clock;
+    const struct gw_logger *logger;
+    const struct fota_key *keys;
+    unsigned key_count;
+    uint32_t stall_ms, retry_ms; /* 0: the defaults above */
+    uint32_t random;             /* state of the jitter */
+};
+
+struct gw_fetch {
+    enum gw_fetch_state state;
+    uint8_t digest[GW_DIGEST_SIZE];
+    char url[GW_URL_MAX + 1u];
+    uint32_t size;      /* that the job gave, 0: none */
+    uint32_t have;      /* bytes in the cache; in CHECK: all */
+    uint32_t total;     /* 0: not known yet */
+    const char *reason; /* FAILED */
+    char detail[GW_DETAIL_MAX];
+    /* its own */
+    struct gw_fetch_env *env;
+    struct gw_http_events events;
+    int handle;
+    bool cached, resumed, asked_range;
+    char etag[GW_ETAG_MAX];
+    uint32_t retries, high, synced, checked;
+    uint64_t since, heard_at, retry_at;
+    const char *trouble; /* reason of the present attempt, NULL: none */
+    bool permanent;
+    struct fota_sha256 hash;
+    struct fota_package_check check; /* DONE: header, raw and identity are valid */
+};
+
+/** Begin. What lies in the cache already is used: whole, or as the beginning. */
+void gw_fetch_start(struct gw_fetch *fetch, struct gw_fetch_env *env, const struct gw_job *job);
+/** @return ms until the next call is wanted. */
+uint32_t gw_fetch_poll(struct gw_fetch *fetch);
+/** End it and free it. What was downloaded stays in the cache. */
+void gw_fetch_stop(struct gw_fetch *fetch);
+
+/** Make room in the cache: remove the packages that were used least recently, and none that `in_use` names, until
+ * `files` - 1 files and `bytes` - `need` bytes are left. @return 0, or -1 when what is in use alone is too much, or
+ * storage fails. */
+int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_t bytes, uint32_t need,
+                       bool (*in_use)(void *ctx, const uint8_t digest[GW_DIGEST_SIZE]), void *ctx);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/** @file gw_internal.h What gw.c, device.c, command.c, report.c and record.c share. */
+#ifndef GW_INTERNAL_H
+#define GW_INTERNAL_H
+
+#include "gw/gw.h"
+
+#define TOPIC_MAX (8u + 2u * GW_NAME_MAX + 16u)
+
+uint64_t gw_now(const struct gw *gw);
+void gw_log(const struct gw *gw, enum gw_log_level level, const char *device, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+struct gw_device *gw_find_device(struct gw *gw, const char *name);
+
+/* device.c */
+void device_init(struct gw_device *d);
+uint32_t device_poll(struct gw_device *d);
+bool device_busy(const struct gw_device *d); /* a job is under way */
+/** Take a job. @return false when it could not be recorded. */
+bool device_accept(struct gw_device *d, const struct gw_job *job);
+/** @return NULL, or the reason why not. */
+const char *device_cancel(struct gw_device *d, const char *job, char *detail, size_t capacity);
+bool device_seen(const struct gw_device *d, const char *job);
+
+/* command.c */
+void command_received(struct gw *gw, const void *payload, size_t length);
+
+/* record.c */
+bool record_save(struct gw_device *d);
+void record_load(struct gw_device *d);
+void record_seq_load(struct gw *gw);
+uint64_t record_seq_next(struct gw *gw);
+
+/* report.c */
+void report_state(struct gw_device *d);
+void report_progress(struct gw_device *d, uint32_t bytes, uint32_t total);
+void report_reply(struct gw *gw, const struct gw_command *command, bool ok, bool duplicate, const char *reason,
+                  const char *detail);
+void report_presence(struct gw *gw, bool online, uint64_t seq);
+/** The last will into caller's buffers. */
+void report_will(struct gw *gw, uint64_t seq, char topic[TOPIC_MAX], char *payload, size_t capacity,
+                 struct gw_mqtt_message *will);
+
+#endif

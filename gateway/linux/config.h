@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/** @file config.h Configuration of fota-gateway: a JSON file with comments, and options that override it. */
+#ifndef GW_LINUX_CONFIG_H
+#define GW_LINUX_CONFIG_H
+
+#include "port.h"
+
+#define CONFIG_TEXT 256u
+#define CONFIG_KEYS 8u
+
+struct config_device {
+    char name[GW_NAME_MAX + 1u];
+    char port[CONFIG_TEXT];
+    char pins[CONFIG_TEXT]; /* "none" or "board:SOCKET" */
+    uint32_t baud;
+};
+
+struct config {
+    char id[GW_NAME_MAX + 1u];
+    char broker_host[CONFIG_TEXT];
+    int broker_port;
+    char broker_user[CONFIG_TEXT], broker_password[CONFIG_TEXT];
+    char hub_url[CONFIG_TEXT], hub_token[CONFIG_TEXT];
+    char cache[CONFIG_TEXT];
+    uint32_t cache_files, cache_bytes, stall_ms, retry_ms;
+    enum gw_log_level log_level;
+    bool log_frames, die_with_parent, check_only;
+    struct fota_key keys[CONFIG_KEYS];
+    unsigned key_count;
+    struct config_device devices[GW_DEVICES_MAX];
+    unsigned device_count;
+};
+
+/** Read options, and the file that --config names. Ends the program after --help, --version and on errors. */
+void config_read(struct config *config, int argc, char **argv, const char *version);
+
+#endif

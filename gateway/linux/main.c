@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* fota-gateway: the portable core in one poll loop. */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#ifndef FOTA_VERSION
+#define FOTA_VERSION "0.1.0"
+#endif
+#define LAST_WORDS_MS 1000u
+#define FDS_MAX (GW_DEVICES_MAX + 2u)
+#define WAIT_MAX_MS 1000u /* MQTT's keepalive is looked after once a second */
+
+static struct config config;
+static struct gw gw;
+static struct port_http http;
+static struct port_mqtt mqtt;
+static struct port_files files;
+static struct port_serial serial[GW_DEVICES_MAX];
+static struct port_board_pins pins[GW_DEVICES_MAX];
+static struct gw_device_config devices[GW_DEVICES_MAX];
+
+static void make_devices(void)
+{
+    for (unsigned i = 0; i < config.device_count; i++) {
+        const struct config_device *c = &config.devices[i];
+
+        port_serial_init(&serial[i], c->port);
+        memcpy(devices[i].name, c->name, sizeof devices[i].name);
+        devices[i].baud = c->baud;
+        devices[i].link = &serial[i].link;
+        if (strncmp(c->pins, "board:", 6) == 0) {
+            port_board_pins_init(&pins[i], c->pins + 6);
+            devices[i].pins = &pins[i].pins;
+        }
+    }
+}
+
+static void print_config(void)
+{
+    (void) printf("gateway   %s\nbroker    %s:%d%s%s\nhub       %s%s\ncache     %s\nkeys      %u\n", config.id,
+                  config.broker_host, config.broker_port, config.broker_user[0] != '\0' ? ", user " : "",
+                  config.broker_user, config.hub_url[0] != '\0' ? config.hub_url : "none",
+                  config.hub_token[0] != '\0' ? ", with a token" : "", config.cache, config.key_count);
+    for (unsigned i = 0; i < config.device_count; i++)
+        (void) printf("device    %s: port %s, %lu baud, pins %s\n", config.devices[i].name, config.devices[i].port,
+                      (unsigned long) config.devices[i].baud, config.devices[i].pins);
+}
+
+static int signals(void)
+{
+    sigset_t set;
+
+    (void) sigemptyset(&set);
+    (void) sigaddset(&set, SIGTERM);
+    (void) sigaddset(&set, SIGINT);
+    (void) sigprocmask(SIG_BLOCK, &set, NULL);
+    (void) signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* Everything that can wake the gateway. curl_multi_poll() adds its own sockets. @return how many. */
+static unsigned collect(struct curl_waitfd *fds, int signal_fd)
+{
+    unsigned n = 0;
+    int socket = mosquitto_socket(mqtt.mosquitto);
+
+    fds[n++] = (struct curl_waitfd){.fd = signal_fd, .events = CURL_WAIT_POLLIN};
+    if (mqtt.running && socket >= 0) {
+        fds[n] = (struct curl_waitfd){.fd = socket, .events = CURL_WAIT_POLLIN};
+        if (mosquitto_want_write(mqtt.mosquitto))
+            fds[n].events |= CURL_WAIT_POLLOUT;
+        n++;
+    }
+    for (unsigned i = 0; i < config.device_count; i++)
+        if (serial[i].fd >= 0) {
+            fds[n] = (struct curl_waitfd){.fd = serial[i].fd, .events = CURL_WAIT_POLLIN};
+            if (gw_push_wants_write(&gw.device[i].push))
+                fds[n].events |= CURL_WAIT_POLLOUT;
+            n++;
+        }
+    return n;
+}
+
+static void loop(int signal_fd)
+{
+    for (;;) {
+        struct curl_waitfd fds[FDS_MAX];
+        uint32_t wait = gw_poll(&gw);
+        unsigned count = collect(fds, signal_fd);
+        struct signalfd_siginfo info;
+
+        if (wait > WAIT_MAX_MS)
+            wait = WAIT_MAX_MS;
+        if (curl_multi_poll(http.multi, fds, count, (int) wait, NULL) != CURLM_OK)
+            (void) poll(NULL, 0, (int) wait);
+        if (read(signal_fd, &info, sizeof info) == (ssize_t) sizeof info) {
+            port_log(GW_LOG_INFO, "signal %u: ending; jobs go on at the next start", info.ssi_signo);
+            return;
+        }
+    }
+}
+
+static int fail(const char *text)
+{
+    port_log(GW_LOG_ERROR, "%s", text);
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct gw_ports ports = {&http.http, &mqtt.mqtt, &files.storage, &port_clock, &port_logger};
+    struct gw_config core = {.version = FOTA_VERSION, .keys = config.keys, .devices = devices};
+    pid_t parent = getppid();
+    char error[512];
+    int signal_fd;
+
+    config_read(&config, argc, argv, FOTA_VERSION);
+    port_log_level(config.log_level);
+    if (config.die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent))
+        return fail("the parent has ended");
+    make_devices();
+    memcpy(core.id, config.id, sizeof core.id);
+    core.key_count = config.key_count;
+    core.device_count = config.device_count;
+    core.cache_files = config.cache_files;
+    core.cache_bytes = config.cache_bytes;
+    core.stall_ms = config.stall_ms;
+    core.retry_ms = config.retry_ms;
+    core.debug_frames = config.log_frames;
+    if (gw_config_check(&core, error, sizeof error) != 0)
+        return fail(error);
+    if (config.check_only) {
+        print_config();
+        return EXIT_SUCCESS;
+    }
+    if (port_files_open(&files, config.cache, error, sizeof error) != 0)
+        return fail(error);
+    signal_fd = signals();
+    if (signal_fd < 0 ||
+        port_http_open(&http, config.hub_url[0] != '\0' ? config.hub_url : NULL,
+                       config.hub_token[0] != '\0' ? config.hub_token : NULL, FOTA_VERSION) != 0 ||
+        port_mqtt_open(&mqtt, &gw, &http, config.id, config.broker_host, config.broker_port,
+                       config.broker_user[0] != '\0' ? config.broker_user : NULL,
+                       config.broker_user[0] != '\0' ? config.broker_password : NULL) != 0)
+        return fail("the libraries could not be started: out of memory?");
+    if (gw_init(&gw, &core, &ports, error, sizeof error) != 0)
+        return fail(error);
+    port_log(GW_LOG_INFO, "fota-gateway %s, id %s, broker %s:%d, %u device(s)", FOTA_VERSION, config.id,
+             config.broker_host, config.broker_port, config.device_count);
+    loop(signal_fd);
+    gw_stop(&gw);
+    port_mqtt_close(&mqtt, LAST_WORDS_MS);
+    port_http_close(&http);
+    port_files_close(&files);
+    (void) close(signal_fd);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/** @file port.h The Linux port: what stands behind the vtables of gw/port.h, all served by one poll loop. */
+#ifndef GW_LINUX_PORT_H
+#define GW_LINUX_PORT_H
+
+#include "gw/gw.h"
+
+#include <curl/curl.h>
+#include <mosquitto.h>
+
+/* --- clock.c ---------------------------------------------------------------------------------- */
+extern const struct gw_clock port_clock;
+
+/* --- log.c ------------------------------------------------------------------------------------ */
+/** Logger to stderr. @param level the most talkative that is shown. */
+void port_log_level(enum gw_log_level level);
+extern const struct gw_logger port_logger;
+void port_log(enum gw_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- serial.c --------------------------------------------------------------------------------- */
+/** A tty, a pty, or a Unix stream socket ("unix:PATH"). */
+struct port_serial {
+    const char *path;
+    int fd; /* -1: closed */
+    bool complained;
+    struct gw_link link;
+};
+void port_serial_init(struct port_serial *serial, const char *path);
+/** @return whether termios knows this baud rate. */
+bool port_serial_baud_known(uint32_t baud);
+
+/* --- board_pins.c ----------------------------------------------------------------------------- */
+/** NRST and BOOT0 of a virtual board through its control socket. */
+struct port_board_pins {
+    const char *socket;
+    struct gw_pins pins;
+};
+void port_board_pins_init(struct port_board_pins *board, const char *socket);
+
+/* --- files.c ---------------------------------------------------------------------------------- */
+/** Package cache and records in a directory: DIR/packages, DIR/state. */
+struct port_files {
+    int lock, packages, state; /* directory descriptors and the lock */
+    struct gw_storage storage;
+};
+/** @return 0, or -1 with a sentence in `error`: not writable, or another gateway holds it. */
+int port_files_open(struct port_files *files, const char *directory, char *error, size_t capacity);
+void port_files_close(struct port_files *files);
+
+/* --- http.c ----------------------------------------------------------------------------------- */
+struct port_http_request {
+    CURL *easy;
+    struct curl_slist *headers;
+    const struct gw_http_events *events;
+    struct gw_http_head head;
+    bool told, aborted; /* head() was called; a callback said no */
+    char error[CURL_ERROR_SIZE];
+};
+
+struct port_http {
+    CURLM *multi;
+    const char *hub_url; /* without a slash at its end; NULL: none */
+    const char *token;   /* sent to URLs below hub_url only */
+    char agent[64];
+    struct port_http_request request[GW_FETCHES_MAX];
+    struct gw_http http;
+    void *probe_ctx;
+    /** A transfer that is no request of ours has ended: the broker's probe. */
+    void (*probe_done)(void *ctx, CURL *easy, CURLcode code);
+};
+int port_http_open(struct port_http *http, const char *hub_url, const char *token, const char *version);
+void port_http_close(struct port_http *http);
+/** @return whether the token may be sent to this URL. */
+bool port_http_is_hub(const char *hub_url, const char *url);
+
+/* --- mqtt.c ----------------------------------------------------------------------------------- */
+struct port_mqtt {
+    struct gw *gw;
+    struct port_http *http; /* resolves and reaches the broker without blocking */
+    struct mosquitto *mosquitto;
+    const char *id, *host, *user, *password;
+    int port;
+    CURL *probe;
+    char url[320];
+    char probe_error[CURL_ERROR_SIZE];
+    bool running; /* mosquitto has a socket, or had one until a moment ago */
+    struct {
+        char topic[96], payload[256];
+    } will;
+    uint64_t misc_at;
+    struct gw_mqtt mqtt;
+};
+int port_mqtt_open(struct port_mqtt *mqtt, struct gw *gw, struct port_http *http, const char *id, const char *host,
+                   int port, const char *user, const char *password);
+/** Last words: write what is queued for at most `ms`, then disconnect. */
+void port_mqtt_close(struct port_mqtt *mqtt, uint32_t ms);
+
+#endif
