@@ -46,7 +46,8 @@ test-system: build ## end to end: the real programs, the Arm binaries on the boa
 test-console: console ## the console's own tests
 	@cd console && npm test
 
-test-browser: build console ## the whole way through the page, in headless Chromium (demo-once)
+test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
+	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
 
 demo: build console ## broker, hub, console, gateway and one virtual board, until Ctrl-C

@@ -16,7 +16,7 @@ import sys
 import time
 
 from bench_setup import HERE, Bench, Proc, wait_until
-from fotatest import Broker, free_port, port_open
+from fotatest import Broker
 
 GATEWAY, DEVICE = "gw1", "board1"
 USER = "admin"
@@ -72,12 +72,11 @@ def start_gateway(bench, stack, run, broker, hub_url, token, port, control):
 
 
 def start_console(bench, stack, run, hub_url, broker, token, password, port):
-    port_file = os.path.join(run, "console.port")
     env = dict(os.environ, FOTA_HUB_URL=hub_url, FOTA_HUB_TOKEN_FILE=token, FOTA_MQTT_URL=f"mqtt://{broker.address()}",
                FOTA_CONSOLE_USER=USER, FOTA_CONSOLE_PASSWORD=password, FOTA_CONSOLE_DIR=os.path.join(run, "console"),
                FOTA_COMMAND=bench.fota)
     console = part(stack, ["node", os.path.join(HERE, "..", "console", "bin", "fota-console.js"), "--port", str(port),
-                           "--port-file", port_file], "console", log=os.path.join(run, "console.log"), env=env)
+                           "--die-with-parent"], "console", log=os.path.join(run, "console.log"), env=env)
 
     def address():
         if not console.alive():
@@ -104,6 +103,7 @@ def main():
     p.add_argument("--once", action="store_true", help="do it all unattended and exit")
     p.add_argument("--port", type=int, default=int(os.environ.get("FOTA_DEMO_PORT", "0")),
                    help="the console's port (default: FOTA_DEMO_PORT, else a free one)")
+    p.add_argument("--picture", help="with --once: also save a picture of the page in the middle of the update")
     a = p.parse_args()
     signal.signal(signal.SIGTERM, stop_on_sigterm)
     started = time.monotonic()
@@ -124,12 +124,12 @@ def main():
             stack.callback(board.stop)
             PARTS.append(board)
             start_gateway(bench, stack, run, broker, hub_url, tokens[GATEWAY], tty, control)
-            url = start_console(bench, stack, run, hub_url, broker, tokens["console"], password, a.port or free_port())
+            url = start_console(bench, stack, run, hub_url, broker, tokens["console"], password, a.port)
             print(f"\n  console   {url}\n  login     {USER} / {password}\n  packages  {packages['good']}\n"
                   f"            {packages['bad']}  (never confirms)\n  logs      {run}\n", flush=True)
             if a.once:
                 job = {"url": url, "user": USER, "password": password, "device": f"{GATEWAY}/{DEVICE}", "folder": bench.folder,
-                       **packages}
+                       "picture": a.picture and os.path.abspath(a.picture), **packages}
                 status = subprocess.run(["node", os.path.join(HERE, "once.js"), json.dumps(job)]).returncode
                 if status != 0:
                     print(f"demo-once failed; the logs are in {run}", file=sys.stderr)

@@ -14,13 +14,20 @@ async function update(page, job, file, wanted) {
     const said = await start(page, { device: job.device, sha256: release.sha256 });
     if (!said.ok) throw new Error(`the page did not start ${release.version}: ${said.text}`);
     const seen = [];
-    const end = await waitState(page, job.device, ['confirmed', 'rolled-back', 'failed'], LIMIT_MS, (s) => {
+    let picture = job.picture;
+    job.picture = '';
+    const end = await waitState(page, job.device, ['confirmed', 'rolled-back', 'failed'], LIMIT_MS, async (s) => {
+        if (picture && s.state === 'write' && s.percent >= 40) {
+            const file = picture;
+            picture = '';
+            await screenshot(page, file);
+        }
         if (seen[seen.length - 1] !== s.state) {
             seen.push(s.state);
             console.log(`  ${((Date.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${release.version}  ${s.state}` +
                 `${s.reason ? `  (${s.reason})` : ''}`);
         }
-    }, { notJob: before || undefined });
+    }, { notJob: before || undefined, progress: Boolean(picture) });
     if (end.state !== wanted) throw new Error(`${release.version} ended as ${end.state} (${end.text}) instead of ${wanted}`);
     for (const state of ['download', 'write', 'verify', 'jump']) {
         if (!seen.includes(state)) console.log(`          (${state} passed between two looks)`);
