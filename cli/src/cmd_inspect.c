@@ -226,7 +226,7 @@ static const char *kind_word(enum pack_kind kind)
 
 static int dispatch(const struct inspect *i, const struct pack_input *file)
 {
-    char why[200];
+    struct pack_message error = {0};
     enum pack_kind kind = pack_kind_of(file->data, file->size);
     word(i, "kind", "what it is", i->json ? kind_word(kind) : pack_kind_text(kind));
     switch (kind) {
@@ -241,13 +241,9 @@ static int dispatch(const struct inspect *i, const struct pack_input *file)
         return bootloader(i, file);
     case PACK_KIND_PEM:
         return key_file(i, file);
-    case PACK_KIND_EMPTY:
-        return verdict(i, FOTA_E_TRUNCATED, "there is nothing in it");
-    case PACK_KIND_BARE:
-        return verdict(i, FOTA_E_MAGIC, "it cannot be moved to another slot; give the ELF that it was made of");
-    default:
-        (void) snprintf(why, sizeof why, "nothing that fota knows; it begins with 0x%02x", file->data[0]);
-        return verdict(i, FOTA_E_MAGIC, why);
+    default: /* nothing that can be looked into: say what it is and what to do, as fota verify does */
+        (void) pack_verify(file, NULL, 0, NULL, NULL, &error);
+        return verdict(i, kind == PACK_KIND_EMPTY ? FOTA_E_TRUNCATED : FOTA_E_MAGIC, error.text);
     }
 }
 

@@ -55,7 +55,7 @@ class Verify(Scratch):
                  "fota pack", reason="magic")
         self.bad(text[:60], "magic number 0x73696854 instead of 0x41544f46 (FOTA): this is a text file, no .fota package; make one "
                  "with fota pack", reason="truncated")
-        self.bad(b"", "the file is empty", reason="truncated")
+        self.bad(b"", "the file is empty: fetch the package again, or make one with fota pack", reason="truncated")
         self.bad(self.read("a.elf"), "magic number 0x464c457f instead of 0x41544f46 (FOTA): this is an ELF file; make a package of "
                  "it with fota pack", reason="magic")
         _, code, _, _ = unpack_package(self.package)
@@ -116,17 +116,23 @@ class Verify(Scratch):
         forged = flip_without_crc(self.package, block + at)
         size = u32(forged, 44)
         self.assertEqual(zlib.crc32(forged[block:block + size]), u32(forged, 64), "the CRC-32 is the same")
-        self.bad(forged, f"the SHA-256 of the code is not what the header says (slot A {self.package[72:76].hex()}…): {DAMAGED}",
-                 reason="hash")
+        self.bad(forged, f"the SHA-256 of the code is not what the header says (slot A {self.package[72:76].hex()}…, slot B "
+                 f"{self.package[104:108].hex()}…): {DAMAGED}", reason="hash")
 
     def test_relocations(self):
-        message = f"a relocation lies outside its block or overlaps another: {DAMAGED}"
         length, count = struct.unpack_from("<HH", self.package, CODE)
         last = CODE + 4 + 2 * (count - 1)
-        for value in (length - 3, length, 0xFFFF, u16(self.package, last - 2) + 3, 0):
+        free_from = u16(self.package, last - 2) + 4
+        for value in (length - 3, length, 0xFFFF, free_from - 1, 0):
             p = bytearray(self.package)
             struct.pack_into("<H", p, last, value)
-            self.bad(bytes(p), message, reason="relocation")
+            where = f"outside the block's {length} bytes" if value + 4 > length else f"below {free_from}, where the one before ends"
+            self.bad(bytes(p), f"relocation {count - 1} of the block at offset 0 of the code is at {value}, {where}: {DAMAGED}",
+                     reason="relocation")
+        p = bytearray(self.package)
+        struct.pack_into("<H", p, CODE + 2, 1025)
+        self.bad(bytes(p), "the block at offset 0 of the code has 1025 relocations, at most 1024 are possible: " + DAMAGED,
+                 reason="relocation")
         at = next(CODE + 4 + 2 * i for i in range(1, count)
                   if u16(self.package, CODE + 4 + 2 * i) - u16(self.package, CODE + 2 + 2 * i) >= 8)
         p = bytearray(self.package)
@@ -148,8 +154,17 @@ class Verify(Scratch):
         for kind, name in ((2, "delta"), (3, "compressed code"), (4, "encrypted code")):
             self.bad(put32(self.package, 512, kind), f"section type {kind} ({name}) is reserved and not supported yet: pack it as "
                      "plain code", reason="section")
-        self.bad(put32(self.package, 512, 9), "the package has a section that is unknown, out of order or of a wrong length: the file "
-                 "is damaged or made by a newer fota; pack it again", reason="section")
+        length = u32(self.package, 516)
+        tail = "is unknown, out of order or of a wrong length: the file is damaged or made by a newer fota; pack it again"
+        self.bad(put32(self.package, 512, 9), f"section type 9 (flags 0, length {length}) {tail}", reason="section")
+        self.bad(put32(self.package, 512, 0x10001), f"section type 1 (flags 1, length {length}) {tail}", reason="section")
+        self.bad(put32(self.package, len(self.package) - 4, 4), f"section type 65535 (flags 0, length 4) {tail}", reason="section")
+        for short in (0, length - 4):
+            self.bad(put32(self.package, 516, short), f"the block at offset {0 if short == 0 or length <= 4096 else length} of the code "
+                     f"is longer than its section: {DAMAGED}", reason="section")
+        self.run_fota("image", "app.fota", "--slot", "A", "-o", "slot.bin")
+        self.bad(self.read("slot.bin"), "this is the content of a slot (header and code), no .fota package; make one with fota pack",
+                 reason="section")
 
     def test_it_does_not_fit_the_device(self):
         self.bad(self.package, f"the image is for product {PRODUCT}, the device is {OTHER_PRODUCT}: choose the package for this "

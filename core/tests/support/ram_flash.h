@@ -44,6 +44,12 @@ struct ram_torn {
     uint32_t often; /* one in so many reads of a word is wrong */
 };
 
+/** An operation. */
+struct ram_op {
+    uint32_t address; /* of the word, or of the sector */
+    bool erase;
+};
+
 struct ram_flash {
     struct fota_flash port;
     uint8_t memory[FOTA_FLASH_SIZE];
@@ -51,11 +57,12 @@ struct ram_flash {
     struct ram_torn torn[FOTA_SECTOR_COUNT];
     uint32_t unstable; /* sectors, a bit each, with weak words or torn */
     uint32_t touched;  /* sectors, a bit each, written or erased since the last ram_flash_copy() */
-    const struct ram_flash *copied_from;
     uint64_t random;
     uint64_t ops; /* operations so far: words programmed and sectors erased */
     uint32_t words_programmed, erases[FOTA_SECTOR_COUNT];
     uint32_t conflicts; /* words for which a 0 was to become 1: what is stored is then old AND new */
+    struct ram_op *log; /* where each operation is noted, if not NULL */
+    uint64_t log_size;
     /* a cut that is to come */
     enum ram_cut cut;
     uint64_t cut_op;
@@ -69,8 +76,10 @@ struct ram_flash {
 
 /** All erased, nothing counted. */
 void ram_flash_init(struct ram_flash *flash);
-/** Make `to` what `from` is. When `to` was such a copy before, only the sectors that it touched since are copied. */
+/** Make `to` what `from` is. */
 void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from);
+/** The same where `to` was made such a copy before and `from` has not changed since: quicker. */
+void ram_flash_restore(struct ram_flash *to, const struct ram_flash *from);
 /** Cut the supply at an operation. @param op counted as `ops` counts: the first one is 0. @param seed what is left then. */
 void ram_flash_cut_at(struct ram_flash *flash, enum ram_cut cut, uint64_t op, uint64_t seed, jmp_buf *power_lost);
 /** No cut is to come. */

@@ -128,13 +128,17 @@ static void judge(struct gw_fetch *f)
     }
     error = fota_package_check_end(&f->check);
     if (error != FOTA_OK) {
+        char why[GW_DETAIL_MAX] = "";
+
         if (f->check.header_seen)
             gw_hex(f->check.header.key_id, FOTA_KEY_ID_SIZE, id);
+        if (f->env->explain != NULL)
+            f->env->explain(f->env->storage, f->digest, f->have, f->env->keys, f->env->key_count, why, sizeof why);
         (void) forget(f);
         if (error == FOTA_E_KEY)
             fail(f, fota_error_name(error), "the package is signed with key %s, which this gateway does not trust", id);
         else
-            fail(f, fota_error_name(error), "the package is refused: %s", fota_error_text(error));
+            fail(f, fota_error_name(error), "%s", why[0] != '\0' ? why : fota_error_text(error));
         return;
     }
     if (!f->cached && (f->env->storage->sync(f->env->storage->ctx, f->digest) != 0 ||

@@ -94,7 +94,8 @@ int gw_init(struct gw *gw, const struct gw_config *config, const struct gw_ports
                                           .keys = config->keys,
                                           .key_count = config->key_count,
                                           .stall_ms = config->stall_ms,
-                                          .retry_ms = config->retry_ms};
+                                          .retry_ms = config->retry_ms,
+                                          .explain = config->explain};
     for (const char *p = config->id; *p != '\0'; p++)
         gw->fetch_env.random = gw->fetch_env.random * 31u + (unsigned char) *p;
     gw->fetch_env.random += (uint32_t) ports->clock->unix_ms(ports->clock->ctx);

@@ -24,6 +24,11 @@
 
 enum gw_fetch_state { GW_FETCH_FREE, GW_FETCH_PAUSE, GW_FETCH_RUN, GW_FETCH_CHECK, GW_FETCH_DONE, GW_FETCH_FAILED };
 
+/** Says in a sentence why a package in the cache is refused: field, value, what to do. `text` is left empty when it has
+ * nothing to say. */
+typedef void (*gw_explain)(const struct gw_storage *storage, const uint8_t digest[GW_DIGEST_SIZE], uint32_t size,
+                           const struct fota_key *keys, unsigned key_count, char *text, size_t capacity);
+
 /** What all fetches of a gateway have in common. */
 struct gw_fetch_env {
     const struct gw_http *http;
@@ -34,6 +39,7 @@ struct gw_fetch_env {
     unsigned key_count;
     uint32_t stall_ms, retry_ms; /* 0: the defaults above */
     uint32_t random;             /* state of the jitter */
+    gw_explain explain;          /* NULL: the error's own sentence, which knows no values */
 };
 
 struct gw_fetch {

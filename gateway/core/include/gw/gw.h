@@ -54,6 +54,7 @@ struct gw_config {
     unsigned device_count;             /* 1 … GW_DEVICES_MAX */
     uint32_t cache_files, cache_bytes; /* 0: the defaults */
     uint32_t stall_ms, retry_ms;       /* of downloads; 0: the defaults */
+    gw_explain explain;                /* may be NULL, see fetch.h */
     bool debug_frames;
 };
 
