@@ -104,31 +104,25 @@ static int16_t judge_candidate(const struct fota_boot_state *state, enum fota_re
     return (int16_t) error;
 }
 
-/* With nothing confirmed that boots: the best valid image that was not rejected is entered as a trial. */
+/* With nothing confirmed that boots: the best valid image that was not rejected is entered as a trial. A slot is looked
+ * at once: what a power cut has torn may read differently the next time. */
 static void find_any(const struct fota_boot_state *state, uint32_t floor, const struct fota_slot_view *view,
                      struct fota_decision *d)
 {
-    struct fota_header best = {0};
+    struct fota_slot_image image;
+    const struct fota_header *h = &image.header, *best = &d->image.header;
 
     for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++) {
-        const struct fota_header *h = &d->image.header;
-
-        if (view->check(view->ctx, slot, &d->image) != FOTA_OK || h->counter < floor ||
-            fota_journal_rejected(state, d->image.identity) != FOTA_OK ||
-            (d->reject == slot && memcmp(d->reject_identity, d->image.identity, FOTA_IDENTITY_SHORT) == 0))
+        if (view->check(view->ctx, slot, &image) != FOTA_OK || h->counter < floor ||
+            fota_journal_rejected(state, image.identity) != FOTA_OK ||
+            (d->reject == slot && memcmp(d->reject_identity, image.identity, FOTA_IDENTITY_SHORT) == 0))
             continue;
-        if (d->slot == FOTA_SLOT_NONE || h->counter > best.counter ||
-            (h->counter == best.counter && fota_version_compare(&h->version, &best.version) > 0)) {
-            best = *h;
+        if (d->slot == FOTA_SLOT_NONE || h->counter > best->counter ||
+            (h->counter == best->counter && fota_version_compare(&h->version, &best->version) > 0)) {
+            d->image = image;
             d->slot = (uint8_t) slot;
             d->attempt = 1;
         }
-    }
-    /* the view has one image at a time: come back to the one that was chosen */
-    if (d->slot != FOTA_SLOT_NONE && d->slot != FOTA_SLOT_COUNT - 1u &&
-        view->check(view->ctx, d->slot, &d->image) != FOTA_OK) {
-        d->slot = FOTA_SLOT_NONE;
-        d->attempt = 0;
     }
 }
 

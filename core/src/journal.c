@@ -235,14 +235,43 @@ static int find_bank(struct fota_journal *j)
     return FOTA_OK;
 }
 
+/* Reads a bank record by record. Only the last record can turn out not to count (settle says so), so one step back is
+ * enough. */
+struct reader {
+    struct fota_boot_state *state;
+    struct fota_boot_state before; /* `last` */
+    struct fota_record last;
+    uint32_t last_sequence;
+    bool skip; /* the last one read was a skip */
+};
+
+static void take(struct reader *r, const struct raw_record *raw)
+{
+    bool again = !r->skip && memcmp(&r->last, &raw->record, sizeof r->last) == 0;
+
+    r->skip = raw->record.type == FOTA_RECORD_SKIP;
+    if (r->skip) {
+        *r->state = r->before;
+        if (r->last_sequence <= raw->record.arg)
+            fold(r->state, &r->last);
+    } else if (!again) { /* the same one twice: its first place was worn */
+        r->before = *r->state;
+        r->last = raw->record;
+        r->last_sequence = raw->sequence;
+        fold(r->state, &r->last);
+    }
+}
+
 int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
 {
+    struct reader reader = {.state = &j->state};
     union place p;
     int error;
 
     memset(j, 0, sizeof *j);
     j->flash = flash;
     j->state.confirmed.slot = j->state.candidate.slot = j->state.install.slot = FOTA_SLOT_NONE;
+    reader.before = j->state;
     error = find_bank(j);
     if (error != FOTA_OK || !j->present)
         return error;
@@ -255,7 +284,7 @@ int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
             continue;
         j->used = i + 1u;
         if (counts(&p, j->base + i))
-            fold(&j->state, &p.r.record);
+            take(&reader, &p.r);
     }
     return FOTA_OK;
 }
@@ -265,39 +294,12 @@ static int program_at(const struct fota_journal *j, unsigned bank, uint32_t inde
     return j->flash->program(j->flash->ctx, address_of(bank, index), p, sizeof *p);
 }
 
-/* Give a place up: its sequence number, then zeros. A cut in here leaves the first word a part of what
- * belongs there, as ever; if it were zeros, a bit of it might read 1 today, when the place looks erased and
- * is used, and 0 later. */
-static void give_up(const struct fota_journal *j, uint32_t index)
-{
-    const union place p = {.r.sequence = j->base + index};
-
-    (void) program_at(j, j->bank, index, &p);
-}
-
-int fota_journal_settle(struct fota_journal *j)
-{
-    union place p;
-    uint32_t index = j->used - 1u;
-    int error;
-
-    if (j->used < 2u) /* no journal, or only its head: maintain sees to that */
-        return FOTA_OK;
-    error = read_at(j, j->bank, index, &p);
-    if (error == FOTA_OK && counts(&p, j->base + index))
-        error = program_at(j, j->bank, index, &p);
-    else if (error == FOTA_OK)
-        give_up(j, index);
-    /* what was folded before was read while it was not firm */
-    return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
-}
-
 /* --- appending -------------------------------------------------------------------------------------------------- */
 
 static bool privileged(uint8_t type)
 {
     return type == FOTA_RECORD_TRIAL || type == FOTA_RECORD_CONFIRMED || type == FOTA_RECORD_REJECTED ||
-           type == FOTA_RECORD_DIRTY;
+           type == FOTA_RECORD_DIRTY || type == FOTA_RECORD_SKIP;
 }
 
 int fota_journal_append(struct fota_journal *j, const struct fota_record *record)
@@ -315,10 +317,35 @@ int fota_journal_append(struct fota_journal *j, const struct fota_record *record
         if (error == FOTA_OK)
             fold(&j->state, record);
         if (error != FOTA_E_FLASH)
-            return error;
-        (void) give_up(j, index); /* worn: take the next one */
-        error = j->used < limit ? error : FOTA_E_JOURNAL_FULL;
+            break; /* else the place is worn: the same again in the next one */
     }
+    return error;
+}
+
+/* A cut may have torn what was written last: it reads well or badly, or now so and now so. Nothing is ever programmed
+ * over it but the same words, which makes it firm; anything else might again be torn, and let it read well another day.
+ */
+int fota_journal_settle(struct fota_journal *j)
+{
+    struct fota_record skip = {.type = FOTA_RECORD_SKIP, .slot = FOTA_SLOT_NONE};
+    union place p;
+    uint32_t last = j->used;
+    int error = FOTA_OK;
+
+    if (j->used < 2u) /* no journal, or only its head: maintain sees to that */
+        return FOTA_OK;
+    do { /* the last one that reads well */
+        last--;
+        error = read_at(j, j->bank, last, &p);
+    } while (error == FOTA_OK && last > 0 && !counts(&p, j->base + last));
+    if (error == FOTA_OK && last > 0)
+        error = program_at(j, j->bank, last, &p);
+    if (error == FOTA_OK && last + 1u < j->used) { /* what follows it does not count, however it reads */
+        skip.arg = j->base + last;
+        error = fota_journal_append(j, &skip);
+    }
+    if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
+        error = fota_journal_open(j, j->flash); /* what was folded before was read while it was not firm */
     return error;
 }
 
@@ -358,7 +385,7 @@ static void copy_unknown(struct copy *c)
 
     for (uint32_t i = 1; i < j->used && c->used < FOTA_JOURNAL_RECORDS / 2u; i++)
         if (read_at(j, j->bank, i, &p) == FOTA_OK && counts(&p, j->base + i) &&
-            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_DIRTY))
+            (p.r.record.type == 0 || p.r.record.type > FOTA_RECORD_SKIP))
             copy_record(c, &p.r.record);
 }
 

@@ -36,7 +36,7 @@ int fota_slot_check(const struct fota_flash *flash, unsigned slot, const struct 
 int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t size, uint32_t *crc,
                      uint8_t sha256[FOTA_SHA256_SIZE], uint8_t vectors[8]);
 
-/** How the decision looks at a slot. `image` stays valid until the next call. @return image->error. */
+/** How the decision looks at a slot. @return image->error. */
 struct fota_slot_view {
     void *ctx;
     int (*check)(void *ctx, unsigned slot, struct fota_slot_image *image);

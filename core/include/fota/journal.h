@@ -32,7 +32,8 @@ enum fota_record_type {
     FOTA_RECORD_VOID = 10,     /* slot, identity, reason: the install was given up */
     FOTA_RECORD_FLOOR = 11,    /* arg: the floor, written by a compaction */
     FOTA_RECORD_CLEAN = 12,    /* the other bank has been erased */
-    FOTA_RECORD_DIRTY = 13     /* the other bank is about to be erased and written by a compaction */
+    FOTA_RECORD_DIRTY = 13,    /* the other bank is about to be erased and written by a compaction */
+    FOTA_RECORD_SKIP = 14      /* arg: sequence number; what lies between it and this record does not count */
 };
 
 struct fota_record {
@@ -76,16 +77,14 @@ struct fota_journal {
  *  @return FOTA_OK or the error of the flash's read. */
 int fota_journal_open(struct fota_journal *journal, const struct fota_flash *flash);
 
-/** Make the tail firm before anything is decided on it: a valid last record is programmed again with the same
- * words, an invalid one is given up (programmed to zero but for its sequence number). Then the journal is
- * read anew: only now does everybody who reads it later read the same. @return FOTA_OK, FOTA_E_FLASH,
- * FOTA_E_SUPPLY or the error of the flash's read. */
+/** Make the tail firm before anything is decided on it: the last record that reads well is programmed again with the
+ * same words; torn ones behind it are skipped from now on. Then the journal is read anew: only now does everybody who
+ * reads it later read the same. @return FOTA_OK, FOTA_E_FLASH, FOTA_E_SUPPLY or the error of the flash's read. */
 int fota_journal_settle(struct fota_journal *journal);
 
-/** Append a record and fold it in. Only trial, confirmed, rejected and dirty may use the last
- * FOTA_JOURNAL_RESERVED places. A place that cannot be programmed is given up for the next one.
- *  @return FOTA_OK, FOTA_E_JOURNAL_FULL, FOTA_E_FLASH or FOTA_E_SUPPLY (then nothing has changed in the
- * state). */
+/** Append a record and fold it in. Only trial, confirmed, rejected, dirty and skip may use the last
+ * FOTA_JOURNAL_RESERVED places. Where a place cannot be programmed the next one is taken.
+ *  @return FOTA_OK, FOTA_E_JOURNAL_FULL, FOTA_E_FLASH or FOTA_E_SUPPLY (then nothing has changed in the state). */
 int fota_journal_append(struct fota_journal *journal, const struct fota_record *record);
 
 /** Bootloader only: create the journal where there is none, finish an interrupted compaction (erase the old

@@ -4,6 +4,7 @@
 
 #include "fota/bytes.h"
 #include "fota/install.h"
+#include "gw/text.h"
 
 #include <string.h>
 
@@ -17,7 +18,10 @@ static bool fits(struct gw_push *push)
     const struct fota_header *h = &push->header;
     struct fota_target target = {.hw_revision = info->hw_revision, .floor = info->floor};
     int error = (info->flags & FOTA_INFO_CONFIGURED) != 0 ? FOTA_OK : FOTA_E_CONFIG;
+    char image[GW_UUID_TEXT], device[GW_UUID_TEXT];
 
+    gw_uuid_text(h->product, image);
+    gw_uuid_text(info->product, device);
     memcpy(target.product, info->product, FOTA_PRODUCT_SIZE);
     if (error == FOTA_OK)
         error = fota_header_fits(h, &target);
@@ -31,11 +35,8 @@ static bool fits(struct gw_push *push)
                     "security counter %lu of the image is below the floor %lu of the device: pick a newer release",
                     (unsigned long) h->counter, (unsigned long) info->floor);
     else if (error == FOTA_E_PRODUCT)
-        push_detail(push,
-                    "the image is for product %02x%02x%02x%02x-…, the device is %02x%02x%02x%02x-…: pick the "
-                    "release for this product",
-                    h->product[0], h->product[1], h->product[2], h->product[3], info->product[0], info->product[1],
-                    info->product[2], info->product[3]);
+        push_detail(push, "the image is for product %s, the device is %s: pick the release for this product", image,
+                    device);
     else if (error != FOTA_OK)
         push_detail(push, "%s", fota_error_text(error));
     if (error != FOTA_OK)

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/** @file control.c The control socket: a command a line in, a JSON object a line out. See docs/board.md. */
+#define _GNU_SOURCE
+#include "app.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DUMP_HEX_MAX 65536u
+#define DUMP_FILE_MAX (2u << 20)
+
+static cJSON *failure(const char *text)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddBoolToObject(o, "ok", false);
+    cJSON_AddStringToObject(o, "error", text);
+    return o;
+}
+
+static cJSON *success(void)
+{
+    cJSON *o = cJSON_CreateObject();
+    cJSON_AddBoolToObject(o, "ok", true);
+    return o;
+}
+
+static bool number(const char *text, uint64_t max, uint64_t *value)
+{
+    char *end;
+    if (!text || *text == '-' || !*text)
+        return false;
+    errno = 0;
+    *value = strtoull(text, &end, 0);
+    return errno == 0 && *end == 0 && *value <= max;
+}
+
+/* ------------------------------------------------------------------------------------------------------- status */
+
+static void add_list(cJSON *o, const char *name, const uint64_t *values, unsigned first, unsigned count)
+{
+    cJSON *a = cJSON_AddArrayToObject(o, name);
+    for (unsigned i = first; i < count; i++)
+        cJSON_AddItemToArray(a, cJSON_CreateNumber((double) values[i]));
+}
+
+static cJSON *counters(struct board *b)
+{
+    static const char *const causes[BOARD_RESET_CAUSES] = {"power", "pin", "software", "watchdog"};
+    static const char *const faults[4] = {"hard", "memory", "bus", "usage"};
+    const struct board_counters *c = board_counters(b);
+    cJSON *o = cJSON_CreateObject(), *sub;
+    cJSON_AddNumberToObject(o, "instructions", (double) c->instructions);
+    cJSON_AddNumberToObject(o, "skipped_ns", (double) c->skipped_ns);
+    cJSON_AddNumberToObject(o, "flash_operations", (double) c->flash_operations);
+    add_list(o, "flash_erases", c->flash_erases, 0, BOARD_SECTORS);
+    add_list(o, "flash_programs", c->flash_programs, 0, BOARD_SECTORS);
+    cJSON_AddNumberToObject(o, "violations", (double) board_rule_violations(b));
+    sub = cJSON_AddObjectToObject(o, "rules");
+    for (unsigned i = 0; i < BOARD_RULES; i++)
+        cJSON_AddNumberToObject(sub, board_rule_name((enum board_rule) i), (double) c->rules[i]);
+    sub = cJSON_AddObjectToObject(o, "resets");
+    for (unsigned i = 0; i < BOARD_RESET_CAUSES; i++)
+        cJSON_AddNumberToObject(sub, causes[i], (double) c->resets[i]);
+    cJSON_AddNumberToObject(o, "power_cuts", (double) c->power_cuts);
+    sub = cJSON_AddObjectToObject(o, "faults");
+    for (unsigned i = 0; i < 4; i++)
+        cJSON_AddNumberToObject(sub, faults[i], (double) c->faults[i]);
+    cJSON_AddNumberToObject(o, "exceptions", (double) c->exceptions);
+    cJSON_AddNumberToObject(o, "lockups", (double) c->lockups);
+    cJSON_AddNumberToObject(o, "unmodelled", (double) c->unmodelled);
+    add_list(o, "uart_rx", c->uart_rx, 1, BOARD_UARTS + 1);
+    add_list(o, "uart_tx", c->uart_tx, 1, BOARD_UARTS + 1);
+    add_list(o, "uart_overruns", c->uart_overruns, 1, BOARD_UARTS + 1);
+    add_list(o, "uart_lost", c->uart_lost, 1, BOARD_UARTS + 1);
+    add_list(o, "uart_garbled", c->uart_garbled, 1, BOARD_UARTS + 1);
+    return o;
+}
+
+static cJSON *status(struct app *app)
+{
+    static const char *const cpu[] = {"off", "reset", "running", "sleeping", "lockup", "rom"};
+    struct board *b = app->board;
+    cJSON *o = success();
+    char pc[16];
+    snprintf(pc, sizeof pc, "0x%08x", (unsigned) board_register(b, BOARD_PC));
+    cJSON_AddNumberToObject(o, "time_ns", (double) board_now(b));
+    cJSON_AddBoolToObject(o, "power", board_cpu(b) != BOARD_CPU_OFF);
+    cJSON_AddStringToObject(o, "cpu", cpu[board_cpu(b)]);
+    cJSON_AddStringToObject(o, "pc", pc);
+    cJSON_AddStringToObject(o, "nrst", board_nrst_is_low(b) ? "low" : "high");
+    cJSON_AddNumberToObject(o, "boot0", board_boot0_is_high(b));
+    cJSON_AddNumberToObject(o, "speed", app->speed);
+    cJSON_AddNumberToObject(o, "behind_ns", (double) app->behind_ns);
+    cJSON *uarts = cJSON_AddArrayToObject(o, "uarts");
+    for (unsigned i = 0; i < BOARD_UARTS; i++) {
+        const struct port *p = &app->port[i];
+        if (p->kind == PORT_NONE)
+            continue;
+        cJSON *u = cJSON_CreateObject();
+        cJSON_AddNumberToObject(u, "n", p->n);
+        cJSON_AddStringToObject(u, "path", p->path);
+        cJSON_AddBoolToObject(u, "connected", p->connected);
+        cJSON_AddBoolToObject(u, "open", p->peer);
+        cJSON_AddNumberToObject(u, "dropped", (double) p->dropped);
+        cJSON_AddItemToArray(uarts, u);
+    }
+    cJSON_AddItemToObject(o, "counters", counters(b));
+    cJSON_AddStringToObject(o, "message", board_message(b));
+    return o;
+}
+
+/* ----------------------------------------------------------------------------------------------------- commands */
+
+static cJSON *dump_to_file(const uint8_t *bytes, size_t len, const char *path)
+{
+    FILE *f = fopen(path, "wb");
+    bool good = f && fwrite(bytes, 1, len, f) == len;
+    int error = errno;
+    if (f && fclose(f) != 0) {
+        good = false;
+        error = errno;
+    }
+    if (!good)
+        return failure(strerror(error));
+    cJSON *o = success();
+    cJSON_AddNumberToObject(o, "length", (double) len);
+    cJSON_AddStringToObject(o, "file", path);
+    return o;
+}
+
+static cJSON *dump(struct app *app, char **word, unsigned words)
+{
+    uint64_t address, len;
+    bool to_file = words == 4;
+    if (words < 3 || words > 4 || !number(word[1], UINT32_MAX, &address) ||
+        !number(word[2], to_file ? DUMP_FILE_MAX : DUMP_HEX_MAX, &len) || len == 0)
+        return failure("usage: dump ADDR LEN [FILE]; LEN is 1 to 65536, with FILE to 2097152");
+    uint8_t *bytes = malloc((size_t) len);
+    if (!bytes)
+        return failure("out of memory");
+    cJSON *o;
+    if (!board_read(app->board, (uint32_t) address, bytes, (size_t) len))
+        o = failure("the range is not memory (flash 0x08000000, SRAM 0x20000000, CCM 0x10000000, ROM 0x1FFF0000)");
+    else if (to_file)
+        o = dump_to_file(bytes, (size_t) len, word[3]);
+    else {
+        char *hex = malloc((size_t) len * 2 + 1);
+        for (size_t i = 0; hex && i < len; i++)
+            snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+        o = hex ? success() : failure("out of memory");
+        if (hex) {
+            cJSON_AddNumberToObject(o, "address", (double) address);
+            cJSON_AddStringToObject(o, "hex", hex);
+        }
+        free(hex);
+    }
+    free(bytes);
+    return o;
+}
+
+static cJSON *cut(struct app *app, char **word, unsigned words)
+{
+    static const char *const phases[] = {"before", "inside", "after"};
+    uint64_t n, seed = 1;
+    unsigned phase = BOARD_CUT_BEFORE;
+    if (words < 2 || words > 4 || !number(word[1], UINT32_MAX, &n))
+        return failure("usage: cut N [before|inside|after] [SEED]; N is 1 for the next flash operation, 0 for none");
+    if (words > 2) {
+        for (phase = 0; phase < 3 && strcmp(word[2], phases[phase]) != 0; phase++)
+            ;
+        if (phase == 3)
+            return failure("the phase must be before, inside or after");
+    }
+    if (words > 3 && !number(word[3], UINT64_MAX, &seed))
+        return failure("the seed must be a number");
+    board_cut(app->board, n, (enum board_cut_phase) phase, seed);
+    return success();
+}
+
+static cJSON *uart(struct app *app, char **word, unsigned words)
+{
+    uint64_t n;
+    if (words != 3 || !number(word[1], BOARD_UARTS, &n) || n < 1 ||
+        (strcmp(word[2], "connect") != 0 && strcmp(word[2], "disconnect") != 0))
+        return failure("usage: uart N connect|disconnect; N is 1 to 3");
+    struct port *p = &app->port[n - 1];
+    if (p->kind == PORT_NONE)
+        return failure("this UART was not given with --uart");
+    return port_connect(app, p, strcmp(word[2], "connect") == 0) ? success() : failure("the port could not be opened");
+}
+
+static cJSON *nrst(struct app *app, const char *how)
+{
+    if (how && strcmp(how, "low") == 0)
+        board_nrst(app->board, true);
+    else if (how && strcmp(how, "high") == 0)
+        board_nrst(app->board, false);
+    else if (how && strcmp(how, "pulse") == 0) {
+        board_nrst(app->board, true);
+        board_run(app->board, 1000000); /* 1 ms low */
+        board_nrst(app->board, false);
+    } else
+        return failure("usage: nrst low|high|pulse");
+    return success();
+}
+
+static cJSON *help(void)
+{
+    static const char *const lines[] = {"power on|off",
+                                        "nrst low|high|pulse",
+                                        "boot0 0|1",
+                                        "status",
+                                        "dump ADDR LEN [FILE]",
+                                        "cut N [before|inside|after] [SEED]",
+                                        "uart N connect|disconnect",
+                                        "help",
+                                        "quit"};
+    cJSON *o = success(), *a = cJSON_AddArrayToObject(o, "commands");
+    for (unsigned i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        cJSON_AddItemToArray(a, cJSON_CreateString(lines[i]));
+    return o;
+}
+
+static cJSON *command(struct app *app, char *line)
+{
+    char *word[5] = {NULL}, *save = NULL;
+    unsigned words = 0;
+    for (char *w = strtok_r(line, " \t\r", &save); w; w = strtok_r(NULL, " \t\r", &save)) {
+        if (words == 5)
+            return failure("too many words; try help");
+        word[words++] = w;
+    }
+    if (words == 0)
+        return failure("an empty line; try help");
+    const char *arg = words > 1 ? word[1] : "";
+    if (strcmp(word[0], "power") == 0 && words == 2 && (strcmp(arg, "on") == 0 || strcmp(arg, "off") == 0)) {
+        board_power(app->board, strcmp(arg, "on") == 0);
+        return success();
+    }
+    if (strcmp(word[0], "power") == 0)
+        return failure("usage: power on|off");
+    if (strcmp(word[0], "nrst") == 0)
+        return nrst(app, words == 2 ? arg : NULL);
+    if (strcmp(word[0], "boot0") == 0) {
+        if (words != 2 || (strcmp(arg, "0") != 0 && strcmp(arg, "1") != 0))
+            return failure("usage: boot0 0|1");
+        board_boot0(app->board, *arg == '1');
+        return success();
+    }
+    if (strcmp(word[0], "status") == 0 && words == 1)
+        return status(app);
+    if (strcmp(word[0], "dump") == 0)
+        return dump(app, word, words);
+    if (strcmp(word[0], "cut") == 0)
+        return cut(app, word, words);
+    if (strcmp(word[0], "uart") == 0)
+        return uart(app, word, words);
+    if (strcmp(word[0], "help") == 0)
+        return help();
+    if (strcmp(word[0], "quit") == 0 && words == 1) {
+        app->quit = true;
+        return success();
+    }
+    return failure("unknown command; try help");
+}
+
+/* ------------------------------------------------------------------------------------------------------- socket */
+
+bool control_open(struct app *app)
+{
+    struct control *c = &app->control;
+    c->listener = -1;
+    for (unsigned i = 0; i < MAX_CLIENTS; i++)
+        c->client[i].fd = -1;
+    if (!c->path[0])
+        return true;
+    c->listener = app_listen(c->path, "control");
+    if (c->listener >= 0)
+        app_message("control: socket %s", c->path);
+    return c->listener >= 0;
+}
+
+void control_close(struct app *app)
+{
+    struct control *c = &app->control;
+    for (unsigned i = 0; i < MAX_CLIENTS; i++)
+        if (c->client[i].fd >= 0)
+            close(c->client[i].fd);
+    if (c->listener >= 0) {
+        close(c->listener);
+        unlink(c->path);
+    }
+}
+
+unsigned control_poll_fds(struct app *app, struct pollfd *fds)
+{
+    const struct control *c = &app->control;
+    unsigned n = 0;
+    if (c->listener >= 0)
+        fds[n++] = (struct pollfd){.fd = c->listener, .events = POLLIN};
+    for (unsigned i = 0; i < MAX_CLIENTS; i++)
+        if (c->client[i].fd >= 0)
+            fds[n++] = (struct pollfd){.fd = c->client[i].fd, .events = POLLIN};
+    return n;
+}
+
+/** Send the whole answer; a client that does not read for a second is dropped. */
+static bool answer(int fd, cJSON *o)
+{
+    char *text = cJSON_PrintUnformatted(o);
+    cJSON_Delete(o);
+    if (!text)
+        return false;
+    size_t len = strlen(text), done = 0;
+    text[len++] = '\n'; /* replaces the NUL: the length is known */
+    while (done < len) {
+        ssize_t n = send(fd, text + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0)
+            done += (size_t) n;
+        else {
+            struct pollfd f = {.fd = fd, .events = POLLOUT};
+            if (errno != EAGAIN || poll(&f, 1, 1000) != 1)
+                break;
+        }
+    }
+    cJSON_free(text);
+    return done == len;
+}
+
+static bool feed(struct app *app, unsigned i, const char *bytes, size_t len)
+{
+    struct control *c = &app->control;
+    for (size_t k = 0; k < len; k++) {
+        if (bytes[k] != '\n') {
+            if (c->client[i].len < sizeof c->client[i].line - 1)
+                c->client[i].line[c->client[i].len++] = bytes[k];
+            else
+                c->client[i].discard = true;
+            continue;
+        }
+        c->client[i].line[c->client[i].len] = 0;
+        cJSON *o =
+            c->client[i].discard ? failure("the line is longer than 1023 characters") : command(app, c->client[i].line);
+        c->client[i].len = 0;
+        c->client[i].discard = false;
+        if (!answer(c->client[i].fd, o))
+            return false;
+    }
+    return true;
+}
+
+void control_service(struct app *app)
+{
+    struct control *c = &app->control;
+    int fd;
+    while (c->listener >= 0 && (fd = accept4(c->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        unsigned i = 0;
+        while (i < MAX_CLIENTS && c->client[i].fd >= 0)
+            i++;
+        if (i == MAX_CLIENTS) {
+            answer(fd, failure("too many clients (16)"));
+            close(fd);
+            continue;
+        }
+        c->client[i].fd = fd;
+        c->client[i].len = 0;
+        c->client[i].discard = false;
+    }
+    for (unsigned i = 0; i < MAX_CLIENTS; i++) {
+        char buffer[1024];
+        ssize_t n;
+        if (c->client[i].fd < 0)
+            continue;
+        while ((n = recv(c->client[i].fd, buffer, sizeof buffer, MSG_DONTWAIT)) > 0)
+            if (!feed(app, i, buffer, (size_t) n)) {
+                n = 0;
+                break;
+            }
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            close(c->client[i].fd);
+            c->client[i].fd = -1;
+        }
+    }
+}

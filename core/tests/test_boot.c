@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+#include "fota/boot.h"
+
+#include "fota/bytes.h"
+#include "support/cmocka_all.h"
+#include "support/device.h"
+#include "support/journal_help.h"
+#include "support/sign.h"
+
+#include <string.h>
+
+static struct ram_flash flash;
+static struct test_image image, other;
+
+static int setup(void **state)
+{
+    (void) state;
+    ram_flash_init(&flash);
+    test_image_make(&image, 3000, 1, 4);
+    test_image_make(&other, 2048, 2, 5);
+    return 0;
+}
+
+/* --- a slot, as at every boot ------------------------------------------------------------------------------- */
+
+static int check(unsigned slot, struct fota_slot_image *seen)
+{
+    struct fota_target target = test_target();
+    struct fota_key key;
+
+    target.floor = 1000; /* is not asked here */
+    test_key(0, &key);
+    memset(seen, 0xA5, sizeof *seen);
+    int error = fota_slot_check(&flash.port, slot, &target, &key, 1, seen);
+    assert_int_equal(error, seen->error);
+    return error;
+}
+
+static void slot_check_each_error(void **state)
+{
+    struct fota_slot_image seen;
+
+    (void) state;
+    for (unsigned slot = 0; slot < 2u; slot++) {
+        assert_int_equal(check(slot, &seen), FOTA_E_NO_IMAGE);
+        flash_image(&flash, &image, slot);
+        assert_int_equal(check(slot, &seen), FOTA_OK);
+        assert_memory_equal(seen.identity, image.identity, sizeof seen.identity);
+        assert_int_equal(seen.header.counter, 4);
+        /* a bit anywhere in the code, the last one too */
+        for (uint32_t at = 0; at < 3000u; at += at < 2900u ? 411u : 1u) {
+            *ram_flash_at(&flash, fota_slot_code(slot) + at) ^= 0x20;
+            assert_int_equal(check(slot, &seen), FOTA_E_HASH);
+            *ram_flash_at(&flash, fota_slot_code(slot) + at) ^= 0x20;
+        }
+        *ram_flash_at(&flash, fota_slot_code(slot) + 3000u) ^= 0x20; /* behind it: nothing of it */
+        assert_int_equal(check(slot, &seen), FOTA_OK);
+        *ram_flash_at(&flash, fota_slot_base(slot) + 511u) ^= 1;
+        assert_int_equal(check(slot, &seen), FOTA_E_SIGNATURE);
+        *ram_flash_at(&flash, fota_slot_base(slot) + 136u) ^= 1;
+        assert_int_equal(check(slot, &seen), FOTA_E_KEY);
+        *ram_flash_at(&flash, fota_slot_base(slot) + 8u) ^= 1;
+        assert_int_equal(check(slot, &seen), FOTA_E_PRODUCT);
+        fota_put32(ram_flash_at(&flash, fota_slot_base(slot) + 44u), UINT32_MAX);
+        assert_int_equal(check(slot, &seen), FOTA_E_SIZE);
+        flash.unreadable = fota_slot_base(slot) + 100u;
+        assert_int_equal(check(slot, &seen), FOTA_E_IO);
+        flash_image(&flash, &image, slot);
+        flash.unreadable = fota_slot_code(slot) + 2999u;
+        assert_int_equal(check(slot, &seen), FOTA_E_IO);
+        flash.unreadable = 0;
+    }
+    /* slot A's code in slot B: the other hash */
+    memcpy(ram_flash_at(&flash, fota_slot_code(1)), image.code[0], 3000);
+    assert_int_equal(check(1, &seen), FOTA_E_HASH);
+    test_image_make(&image, 3000, 1, 4);
+    fota_put32(image.code[0] + 4, 0x08004201u + 3000u);
+    test_image_digest(&image);
+    flash_image(&flash, &image, 0);
+    assert_int_equal(check(0, &seen), FOTA_E_VECTORS);
+    image.header.hw_min = 4; /* the device is 3 */
+    test_image_seal(&image);
+    flash_image(&flash, &image, 0);
+    assert_int_equal(check(0, &seen), FOTA_E_HW_REVISION);
+}
+
+static void digest_with_and_without_crc(void **state)
+{
+    uint8_t sha256[32], vectors[8];
+    uint32_t crc = 1;
+
+    (void) state;
+    flash_image(&flash, &image, 1);
+    assert_int_equal(fota_slot_digest(&flash.port, 1, 3000, &crc, sha256, vectors), FOTA_OK);
+    assert_int_equal(crc, image.header.crc[1]);
+    assert_memory_equal(sha256, image.header.sha256[1], 32);
+    assert_memory_equal(vectors, image.code[1], 8);
+    memset(sha256, 0, sizeof sha256);
+    assert_int_equal(fota_slot_digest(&flash.port, 1, 3000, NULL, sha256, vectors), FOTA_OK);
+    assert_memory_equal(sha256, image.header.sha256[1], 32);
+    flash.unreadable = fota_slot_code(1);
+    assert_int_equal(fota_slot_digest(&flash.port, 1, 3000, NULL, sha256, vectors), FOTA_E_IO);
+}
+
+/* --- the decision: every state, cause and content of the slots, against rules written down a second time ----- */
+
+/* What lies in a slot, for the decision. Number 1 … 3 are images; 0: nothing valid. */
+struct fake {
+    unsigned in[2];
+    int error[2];
+    uint32_t counter[4];
+    uint16_t patch[4];
+    unsigned checks;
+};
+
+static int fake_check(void *ctx, unsigned slot, struct fota_slot_image *seen)
+{
+    struct fake *f = ctx;
+    unsigned n;
+
+    assert_in_range(slot, 0, 1);
+    f->checks++;
+    n = f->in[slot];
+    memset(seen, 0, sizeof *seen);
+    memset(seen->identity, (int) n, sizeof seen->identity);
+    seen->header.counter = f->counter[n];
+    seen->header.version.patch = f->patch[n];
+    return seen->error = n == 0 ? FOTA_E_NO_IMAGE : f->error[slot];
+}
+
+static struct fota_image_ref ref(unsigned slot, unsigned n)
+{
+    struct fota_image_ref r = {.slot = (uint8_t) slot};
+
+    memset(r.identity, (int) n, sizeof r.identity);
+    return r;
+}
+
+static void put_reject(struct fota_boot_state *s, unsigned n)
+{
+    s->rejects[s->reject_count].reason = FOTA_E_RESETS;
+    memset(s->rejects[s->reject_count].identity, (int) n, FOTA_IDENTITY_SHORT);
+    s->reject_count++;
+}
+
+static bool boots(const struct fake *f, unsigned slot)
+{
+    return f->in[slot] != 0 && f->error[slot] == FOTA_OK;
+}
+
+/* The rules of docs/journal.md once more. */
+static void expect(const struct fota_boot_state *s, enum fota_reset_cause cause, uint32_t floor, const struct fake *f,
+                   const struct fota_decision *d)
+{
+    unsigned c = s->candidate.slot, rejected = 0;
+
+    if (s->trial != FOTA_TRIAL_NONE) {
+        int reason = FOTA_OK;
+
+        rejected = s->candidate.identity[0];
+        if (s->trial == FOTA_TRIAL_RUNNING && cause == FOTA_RESET_DEADLINE)
+            reason = FOTA_E_DEADLINE;
+        else if (s->trial == FOTA_TRIAL_RUNNING && s->attempts >= 3u)
+            reason = cause == FOTA_RESET_WATCHDOG ? FOTA_E_WATCHDOG : cause == FOTA_RESET_FAULT ? FOTA_E_FAULT : FOTA_E_RESETS;
+        else if (f->in[c] != 0 && f->error[c] != FOTA_OK)
+            reason = f->error[c];
+        else if (f->in[c] != rejected)
+            reason = FOTA_E_NO_IMAGE;
+        else if (f->counter[f->in[c]] < floor)
+            reason = FOTA_E_FLOOR;
+        if (reason == FOTA_OK) {
+            assert_int_equal(d->slot, c);
+            assert_int_equal(d->attempt, s->attempts + 1u);
+            assert_int_equal(d->reject, FOTA_SLOT_NONE);
+            assert_int_equal(d->image.identity[0], f->in[c]);
+            return;
+        }
+        assert_int_equal(d->reject, c);
+        assert_int_equal(d->reason, reason);
+        assert_memory_equal(d->reject_identity, s->candidate.identity, FOTA_IDENTITY_SHORT);
+    } else {
+        assert_int_equal(d->reject, FOTA_SLOT_NONE);
+        assert_int_equal(d->reason, FOTA_OK);
+    }
+    if (s->confirmed.slot != FOTA_SLOT_NONE && boots(f, s->confirmed.slot) &&
+        f->in[s->confirmed.slot] == s->confirmed.identity[0]) {
+        assert_int_equal(d->slot, s->confirmed.slot);
+        assert_int_equal(d->attempt, 0);
+        assert_int_equal(d->image.identity[0], s->confirmed.identity[0]);
+        return;
+    }
+    unsigned best = FOTA_SLOT_NONE;
+    for (unsigned slot = 0; slot < 2u; slot++) {
+        unsigned n = f->in[slot];
+        bool known_bad = rejected == n && c == slot;
+
+        for (unsigned i = 0; i < s->reject_count; i++)
+            known_bad = known_bad || s->rejects[i].identity[0] == n;
+        if (!boots(f, slot) || known_bad || f->counter[n] < floor)
+            continue;
+        if (best == FOTA_SLOT_NONE || f->counter[n] > f->counter[f->in[best]] ||
+            (f->counter[n] == f->counter[f->in[best]] && f->patch[n] > f->patch[f->in[best]]))
+            best = slot;
+    }
+    assert_int_equal(d->slot, best);
+    assert_int_equal(d->attempt, best == FOTA_SLOT_NONE ? 0 : 1);
+    if (best != FOTA_SLOT_NONE) {
+        assert_int_equal(d->image.identity[0], f->in[best]);
+        assert_int_equal(d->image.error, FOTA_OK);
+    }
+}
+
+static void every_state_cause_and_slot(void **state)
+{
+    static const int errors[] = {FOTA_OK, FOTA_E_HASH};
+    static const uint32_t counters[][4] = {{0, 5, 5, 5}, {0, 5, 6, 4}, {0, 6, 5, 5}};
+    unsigned tried = 0;
+
+    (void) state;
+    /* confirmed: none, A, B with image 1; candidate: in A or B, image 2; slots hold 0 … 3 each */
+    for (unsigned confirmed = 0; confirmed < 3u; confirmed++)
+    for (unsigned trial = 0; trial < 3u; trial++)
+    for (unsigned attempts = 0; attempts <= (trial == FOTA_TRIAL_RUNNING ? 4u : 0u); attempts++)
+    for (unsigned candidate = 0; candidate < (trial != 0 ? 2u : 1u); candidate++)
+    for (unsigned cause = 0; cause < 4u; cause++)
+    for (unsigned a = 0; a < 4u; a++)
+    for (unsigned b = 0; b < 4u; b++)
+    for (unsigned broken = 0; broken < 4u; broken++)
+    for (unsigned rejects = 0; rejects < 4u; rejects++)
+    for (unsigned c = 0; c < 3u; c++) {
+        struct fake f = {.in = {a, b}, .error = {errors[broken & 1u], errors[broken >> 1]}, .patch = {0, 1, 2, 2}};
+        const struct fota_slot_view view = {.ctx = &f, .check = fake_check};
+        struct fota_boot_state s = {0};
+        struct fota_decision d, again;
+        uint32_t builtin = (a + b) % 3u * 3u; /* 0, 3, 6 */
+
+        memcpy(f.counter, counters[c], sizeof f.counter);
+        s.confirmed = confirmed == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(confirmed - 1u, 1);
+        s.candidate = trial == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(candidate, 2);
+        s.install = ref(FOTA_SLOT_NONE, 0);
+        s.trial = (uint8_t) trial;
+        s.attempts = (uint8_t) attempts;
+        s.floor = c == 1u ? 5 : 0;
+        for (unsigned n = 2; n < 4u; n++)
+            if (rejects & (1u << (n - 2u)))
+                put_reject(&s, n);
+        fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &d);
+        expect(&s, (enum fota_reset_cause) cause, s.floor > builtin ? s.floor : builtin, &f, &d);
+        assert_in_range(f.checks, 0, 5);
+        memset(&again, 0x77, sizeof again); /* the same inputs, the same decision */
+        fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &again);
+        assert_memory_equal(&again, &d, sizeof d);
+        tried++;
+    }
+    assert_true(tried > 20000u);
+}
+
+/* A slot that a cut has torn may read well once and badly the next time: it is looked at once, and something boots. */
+static int once(void *ctx, unsigned slot, struct fota_slot_image *seen)
+{
+    struct fake *f = ctx;
+
+    (void) fake_check(ctx, slot, seen);
+    return f->checks > 2u ? seen->error = FOTA_E_HASH : seen->error;
+}
+
+static void a_slot_that_changes_its_mind(void **state)
+{
+    struct fake f = {.in = {1, 2}, .counter = {0, 9, 5}};
+    const struct fota_slot_view view = {.ctx = &f, .check = once};
+    struct fota_boot_state s = {.confirmed = ref(FOTA_SLOT_NONE, 0)};
+    struct fota_decision d;
+
+    (void) state;
+    fota_boot_decide(&s, FOTA_RESET_OTHER, 0, &view, &d);
+    assert_int_equal(d.slot, 0);
+    assert_int_equal(d.attempt, 1);
+    assert_int_equal(d.image.error, FOTA_OK);
+    assert_int_equal(d.image.identity[0], 1);
+}
+
+/* --- what is recorded --------------------------------------------------------------------------------------- */
+
+static void records_of_a_decision(void **state)
+{
+    struct fota_decision d = {.slot = 1, .attempt = 2, .reject = FOTA_SLOT_NONE};
+    struct fota_journal journal;
+    uint32_t used;
+
+    (void) state;
+    assert_int_equal(fota_journal_open(&journal, &flash.port), FOTA_OK);
+    assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_E_JOURNAL_FULL);
+    assert_int_equal(fota_journal_maintain(&journal), FOTA_OK);
+    used = journal.used;
+    assert_int_equal(fota_boot_record_reject(&journal, &d), FOTA_OK); /* none to record */
+    assert_int_equal(journal.used, used);
+    memset(d.image.identity, 9, sizeof d.image.identity);
+    assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_OK);
+    assert_int_equal(journal.state.trial, FOTA_TRIAL_RUNNING);
+    assert_int_equal(journal.state.attempts, 2);
+    assert_true(fota_image_is(&journal.state.candidate, 1, d.image.identity));
+    d.reject = 1;
+    d.reason = FOTA_E_WATCHDOG;
+    memset(d.reject_identity, 9, sizeof d.reject_identity);
+    assert_int_equal(fota_boot_record_reject(&journal, &d), FOTA_OK);
+    assert_int_equal(journal.state.trial, FOTA_TRIAL_NONE);
+    assert_int_equal(fota_journal_rejected(&journal.state, d.reject_identity), FOTA_E_WATCHDOG);
+    d.attempt = 0;
+    used = journal.used;
+    assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_OK); /* a confirmed image: nothing to record */
+    assert_int_equal(journal.used, used);
+    flash.supply_low = true;
+    d.attempt = 1;
+    assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_E_SUPPLY);
+    assert_int_equal(fota_boot_record_reject(&journal, &d), FOTA_E_SUPPLY);
+}
+
+/* --- whole lives -------------------------------------------------------------------------------------------- */
+
+static struct device device;
+
+static unsigned boot(enum fota_reset_cause cause)
+{
+    (void) device_reset(&device, cause);
+    return device_jump(&device);
+}
+
+static void factory_images(void **state)
+{
+    (void) state;
+    device_init(&device, &flash);
+    assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE); /* nothing at all */
+    flash_image(&flash, &image, 0);
+    flash_image(&flash, &other, 1); /* the higher counter */
+    for (unsigned attempt = 1; attempt <= 3u; attempt++) {
+        assert_int_equal(boot(FOTA_RESET_OTHER), 1);
+        assert_int_equal(device.journal.state.attempts, attempt);
+    }
+    assert_int_equal(boot(FOTA_RESET_WATCHDOG), 0); /* the other one has its chance */
+    assert_int_equal(fota_journal_rejected(&device.journal.state, other.identity), FOTA_E_WATCHDOG);
+    assert_int_equal(device_confirm(&device), FOTA_OK);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+    assert_int_equal(device.decision.attempt, 0);
+    *ram_flash_at(&flash, fota_slot_code(0) + 100u) ^= 1; /* the confirmed one rots, the other one was rejected */
+    assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE);
+}
+
+static void each_cause_ends_a_trial(void **state)
+{
+    static const struct {
+        enum fota_reset_cause cause;
+        unsigned attempts;
+        int reason;
+    } cases[] = {{FOTA_RESET_OTHER, 3, FOTA_E_RESETS},
+                 {FOTA_RESET_WATCHDOG, 3, FOTA_E_WATCHDOG},
+                 {FOTA_RESET_FAULT, 3, FOTA_E_FAULT},
+                 {FOTA_RESET_DEADLINE, 1, FOTA_E_DEADLINE}};
+
+    (void) state;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned attempts = 0;
+
+        ram_flash_init(&flash);
+        device_init(&device, &flash);
+        flash_image(&flash, &image, 0);
+        assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+        assert_int_equal(device_confirm(&device), FOTA_OK);
+        assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 0);
+        assert_int_equal(device_install(&device, &other, 512, UINT32_MAX), FOTA_OK);
+        /* a cause from before the trial means nothing to it */
+        for (unsigned slot = boot(cases[i].cause); slot == 1u; slot = boot(cases[i].cause))
+            attempts++;
+        assert_int_equal(attempts, cases[i].attempts);
+        assert_int_equal(device.decision.slot, 0);
+        assert_int_equal(fota_journal_rejected(&device.journal.state, other.identity), cases[i].reason);
+        assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+        assert_int_equal(device.decision.reject, FOTA_SLOT_NONE);
+        assert_int_equal(device_confirm(&device), FOTA_OK); /* no trial: nothing */
+        assert_int_equal(device.journal.state.confirmed.slot, 0);
+    }
+}
+
+/* The slot is rewritten behind the journal's back: what the journal says of it is about another image. */
+static void nothing_is_inherited(void **state)
+{
+    (void) state;
+    device_init(&device, &flash);
+    flash_image(&flash, &image, 0);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+    assert_int_equal(device_confirm(&device), FOTA_OK);
+    flash_image(&flash, &other, 0);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 0); /* valid and allowed, but on trial */
+    assert_int_equal(device.decision.attempt, 1);
+    image.header.version.patch = 9; /* below the floor it is nothing at all, even signed */
+    image.header.counter = 3;
+    test_image_seal(&image);
+    flash_image(&flash, &image, 0);
+    assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE);
+}
+
+/* An attempt that cannot be recorded is not made. */
+static void no_room_for_an_attempt(void **state)
+{
+    (void) state;
+    device_init(&device, &flash);
+    flash_image(&flash, &image, 0);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+    assert_int_equal(device_confirm(&device), FOTA_OK);
+    assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 0);
+    assert_int_equal(device_install(&device, &other, 512, UINT32_MAX), FOTA_OK);
+    assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 1);
+    flash.supply_low = true;
+    assert_int_equal(device_jump(&device), 0);
+    flash.supply_low = false;
+    assert_int_equal(boot(FOTA_RESET_OTHER), 1);
+    assert_int_equal(device.decision.attempt, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(slot_check_each_error, setup),
+        cmocka_unit_test_setup(digest_with_and_without_crc, setup),
+        cmocka_unit_test(every_state_cause_and_slot),
+        cmocka_unit_test(a_slot_that_changes_its_mind),
+        cmocka_unit_test_setup(records_of_a_decision, setup),
+        cmocka_unit_test_setup(factory_images, setup),
+        cmocka_unit_test_setup(each_cause_ends_a_trial, setup),
+        cmocka_unit_test_setup(nothing_is_inherited, setup),
+        cmocka_unit_test_setup(no_room_for_an_attempt, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
