@@ -30,7 +30,10 @@ int cli_fail(bool json, const struct pack_message *error)
         cJSON_AddBoolToObject(object, "ok", false);
         cJSON_AddStringToObject(object, "reason", fota_error_name(error->code));
         cJSON_AddStringToObject(object, "message", error->text);
-        (void) cli_json(object);
+        char *text = cJSON_PrintUnformatted(object); /* one line: fota flash prints an object a line */
+        (void) (text != NULL && puts(text) >= 0 && fflush(stdout) == 0);
+        cJSON_free(text);
+        cJSON_Delete(object);
     } else {
         (void) fflush(stdout);
         (void) fprintf(stderr, "fota: %s\n", error->text);

@@ -161,7 +161,9 @@ static void expect(const struct fota_boot_state *s, enum fota_reset_cause cause,
         if (s->trial == FOTA_TRIAL_RUNNING && cause == FOTA_RESET_DEADLINE)
             reason = FOTA_E_DEADLINE;
         else if (s->trial == FOTA_TRIAL_RUNNING && s->attempts >= 3u)
-            reason = cause == FOTA_RESET_WATCHDOG ? FOTA_E_WATCHDOG : cause == FOTA_RESET_FAULT ? FOTA_E_FAULT : FOTA_E_RESETS;
+            reason = cause == FOTA_RESET_WATCHDOG ? FOTA_E_WATCHDOG
+                     : cause == FOTA_RESET_FAULT  ? FOTA_E_FAULT
+                                                  : FOTA_E_RESETS;
         else if (f->in[c] != 0 && f->error[c] != FOTA_OK)
             reason = f->error[c];
         else if (f->in[c] != rejected)
@@ -219,39 +221,43 @@ static void every_state_cause_and_slot(void **state)
     (void) state;
     /* confirmed: none, A, B with image 1; candidate: in A or B, image 2; slots hold 0 … 3 each */
     for (unsigned confirmed = 0; confirmed < 3u; confirmed++)
-    for (unsigned trial = 0; trial < 3u; trial++)
-    for (unsigned attempts = 0; attempts <= (trial == FOTA_TRIAL_RUNNING ? 4u : 0u); attempts++)
-    for (unsigned candidate = 0; candidate < (trial != 0 ? 2u : 1u); candidate++)
-    for (unsigned cause = 0; cause < 4u; cause++)
-    for (unsigned a = 0; a < 4u; a++)
-    for (unsigned b = 0; b < 4u; b++)
-    for (unsigned broken = 0; broken < 4u; broken++)
-    for (unsigned rejects = 0; rejects < 4u; rejects++)
-    for (unsigned c = 0; c < 3u; c++) {
-        struct fake f = {.in = {a, b}, .error = {errors[broken & 1u], errors[broken >> 1]}, .patch = {0, 1, 2, 2}};
-        const struct fota_slot_view view = {.ctx = &f, .check = fake_check};
-        struct fota_boot_state s = {0};
-        struct fota_decision d, again;
-        uint32_t builtin = (a + b) % 3u * 3u; /* 0, 3, 6 */
+        for (unsigned trial = 0; trial < 3u; trial++)
+            for (unsigned attempts = 0; attempts <= (trial == FOTA_TRIAL_RUNNING ? 4u : 0u); attempts++)
+                for (unsigned candidate = 0; candidate < (trial != 0 ? 2u : 1u); candidate++)
+                    for (unsigned cause = 0; cause < 4u; cause++)
+                        for (unsigned a = 0; a < 4u; a++)
+                            for (unsigned b = 0; b < 4u; b++)
+                                for (unsigned broken = 0; broken < 4u; broken++)
+                                    for (unsigned rejects = 0; rejects < 4u; rejects++)
+                                        for (unsigned c = 0; c < 3u; c++) {
+                                            struct fake f = {.in = {a, b},
+                                                             .error = {errors[broken & 1u], errors[broken >> 1]},
+                                                             .patch = {0, 1, 2, 2}};
+                                            const struct fota_slot_view view = {.ctx = &f, .check = fake_check};
+                                            struct fota_boot_state s = {0};
+                                            struct fota_decision d, again;
+                                            uint32_t builtin = (a + b) % 3u * 3u; /* 0, 3, 6 */
 
-        memcpy(f.counter, counters[c], sizeof f.counter);
-        s.confirmed = confirmed == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(confirmed - 1u, 1);
-        s.candidate = trial == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(candidate, 2);
-        s.install = ref(FOTA_SLOT_NONE, 0);
-        s.trial = (uint8_t) trial;
-        s.attempts = (uint8_t) attempts;
-        s.floor = c == 1u ? 5 : 0;
-        for (unsigned n = 2; n < 4u; n++)
-            if (rejects & (1u << (n - 2u)))
-                put_reject(&s, n);
-        fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &d);
-        expect(&s, (enum fota_reset_cause) cause, s.floor > builtin ? s.floor : builtin, &f, &d);
-        assert_in_range(f.checks, 0, 5);
-        memset(&again, 0x77, sizeof again); /* the same inputs, the same decision */
-        fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &again);
-        assert_memory_equal(&again, &d, sizeof d);
-        tried++;
-    }
+                                            memcpy(f.counter, counters[c], sizeof f.counter);
+                                            s.confirmed =
+                                                confirmed == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(confirmed - 1u, 1);
+                                            s.candidate = trial == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(candidate, 2);
+                                            s.install = ref(FOTA_SLOT_NONE, 0);
+                                            s.trial = (uint8_t) trial;
+                                            s.attempts = (uint8_t) attempts;
+                                            s.floor = c == 1u ? 5 : 0;
+                                            for (unsigned n = 2; n < 4u; n++)
+                                                if (rejects & (1u << (n - 2u)))
+                                                    put_reject(&s, n);
+                                            fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &d);
+                                            expect(&s, (enum fota_reset_cause) cause,
+                                                   s.floor > builtin ? s.floor : builtin, &f, &d);
+                                            assert_in_range(f.checks, 0, 5);
+                                            memset(&again, 0x77, sizeof again); /* the same inputs, the same decision */
+                                            fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &again);
+                                            assert_memory_equal(&again, &d, sizeof d);
+                                            tried++;
+                                        }
     assert_true(tried > 20000u);
 }
 

@@ -139,7 +139,8 @@ static void keeps_any_state(void **state)
 
         for (unsigned i = 0; i < records; i++) {
             uint32_t r = (uint32_t) test_random(&random);
-            uint8_t type = (uint8_t) (1u + r % 11u), slot = (uint8_t) (r >> 8 & 1u), image = (uint8_t) (1u + (r >> 16) % 12u);
+            uint8_t type = (uint8_t) (1u + r % 11u), slot = (uint8_t) (r >> 8 & 1u),
+                    image = (uint8_t) (1u + (r >> 16) % 12u);
 
             if (type == FOTA_RECORD_ALLOWED && (r >> 24) % 4u != 0)
                 type = FOTA_RECORD_REJECTED;

@@ -58,9 +58,10 @@ static struct sample rfc6979(const char *message, const char *signature)
 {
     struct sample s;
 
-    test_hex("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
-             "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
-             s.key, sizeof s.key);
+    test_hex(
+        "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+        "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
+        s.key, sizeof s.key);
     fota_sha256(message, strlen(message), s.digest);
     test_hex(signature, s.signature, sizeof s.signature);
     return s;
@@ -68,8 +69,9 @@ static struct sample rfc6979(const char *message, const char *signature)
 
 static struct sample sample(void)
 {
-    return rfc6979("sample", "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
-                             "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
+    return rfc6979("sample",
+                   "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+                   "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
 }
 
 static void ecdsa_known_answers(void **state)
@@ -78,8 +80,9 @@ static void ecdsa_known_answers(void **state)
 
     (void) state;
     assert_int_equal(fota_ecdsa_verify(s.key, s.digest, s.signature), FOTA_OK);
-    s = rfc6979("test", "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
-                        "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083");
+    s = rfc6979("test",
+                "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
+                "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083");
     assert_int_equal(fota_ecdsa_verify(s.key, s.digest, s.signature), FOTA_OK);
 }
 

@@ -19,11 +19,12 @@ enum { COUNT = sizeof all / sizeof all[0] };
 static void values_are_fixed(void **state)
 {
     static const char *const symbols[] = {
-        "ARGUMENT",    "IO",      "TRUNCATED", "TRAILING", "MAGIC",        "FORMAT",   "SIZE",    "LINK_ADDRESS",
-        "FLAGS",       "PRODUCT", "HW_REVISION", "FLOOR",  "KEY",          "SIGNATURE", "CRC",    "HASH",
-        "VECTORS",     "DEADLINE_RANGE", "SECTION", "RELOCATION", "BUSY",  "REJECTED", "STATE",   "SESSION",
-        "OFFSET",      "INCOMPLETE", "FLASH",  "VERSION",  "UNKNOWN",      "FRAME",    "NO_IMAGE", "JOURNAL_FULL",
-        "CONFIG",      "DEADLINE", "WATCHDOG", "FAULT",    "RESETS",       "SUPPLY"};
+        "ARGUMENT",     "IO",     "TRUNCATED", "TRAILING",       "MAGIC",      "FORMAT",     "SIZE",
+        "LINK_ADDRESS", "FLAGS",  "PRODUCT",   "HW_REVISION",    "FLOOR",      "KEY",        "SIGNATURE",
+        "CRC",          "HASH",   "VECTORS",   "DEADLINE_RANGE", "SECTION",    "RELOCATION", "BUSY",
+        "REJECTED",     "STATE",  "SESSION",   "OFFSET",         "INCOMPLETE", "FLASH",      "VERSION",
+        "UNKNOWN",      "FRAME",  "NO_IMAGE",  "JOURNAL_FULL",   "CONFIG",     "DEADLINE",   "WATCHDOG",
+        "FAULT",        "RESETS", "SUPPLY"};
 
     (void) state;
     assert_true(COUNT >= (int) (sizeof symbols / sizeof symbols[0]));

@@ -132,8 +132,8 @@ static void each_bound_on_both_sides(void **state)
         memcpy(raw, image.raw, sizeof raw);
         put(raw, cases[i].at, cases[i].size, cases[i].value);
         if (fota_header_decode(raw, &header) != cases[i].error)
-            fail_msg("offset %u = 0x%x: %d, expected %d", cases[i].at, cases[i].value,
-                     fota_header_decode(raw, &header), cases[i].error);
+            fail_msg("offset %u = 0x%x: %d, expected %d", cases[i].at, cases[i].value, fota_header_decode(raw, &header),
+                     cases[i].error);
     }
 }
 

@@ -437,13 +437,13 @@ static void spare_slot_of_each_state(void **state)
         uint8_t confirmed, trial, candidate, boots, slot;
         int error;
     } cases[] = {
-        {0, 0, 0xFF, 0, 1, FOTA_OK},          {1, 0, 0xFF, 1, 0, FOTA_OK},
-        {0, 0, 0xFF, 0xFF, 1, FOTA_OK},       /* the confirmed one is broken and still not touched */
-        {0, 0, 0xFF, 1, 0, FOTA_E_BUSY},      /* the other one is about to be tried in its place */
-        {0xFF, 0, 0xFF, 0xFF, 0, FOTA_OK},    /* nothing at all */
-        {0xFF, 0, 0xFF, 0, 1, FOTA_OK},       {0xFF, 0, 0xFF, 1, 0, FOTA_OK},
-        {0, 1, 1, 1, 1, FOTA_OK},             /* over what is pending */
-        {1, 1, 0, 0, 0, FOTA_OK},             {0, 2, 1, 1, 0, FOTA_E_BUSY},
+        {0, 0, 0xFF, 0, 1, FOTA_OK},       {1, 0, 0xFF, 1, 0, FOTA_OK},
+        {0, 0, 0xFF, 0xFF, 1, FOTA_OK},    /* the confirmed one is broken and still not touched */
+        {0, 0, 0xFF, 1, 0, FOTA_E_BUSY},   /* the other one is about to be tried in its place */
+        {0xFF, 0, 0xFF, 0xFF, 0, FOTA_OK}, /* nothing at all */
+        {0xFF, 0, 0xFF, 0, 1, FOTA_OK},    {0xFF, 0, 0xFF, 1, 0, FOTA_OK},
+        {0, 1, 1, 1, 1, FOTA_OK}, /* over what is pending */
+        {1, 1, 0, 0, 0, FOTA_OK},          {0, 2, 1, 1, 0, FOTA_E_BUSY},
         {0xFF, 2, 0, 0, 0, FOTA_E_BUSY},
     };
 

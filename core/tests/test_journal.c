@@ -346,16 +346,17 @@ static void settle_skips_a_torn_tail(void **state)
     }
 }
 
-/* Skips one after the other: the last word is that of the last one. R counts or not; S is a torn skip that reads well today. */
+/* Skips one after the other: the last word is that of the last one. R counts or not; S is a torn skip that reads well
+ * today. */
 static void skips_of_skips(void **state)
 {
     (void) state;
     for (unsigned counts = 0; counts < 2u; counts++) {
         setup_journal(NULL);
-        add(FOTA_RECORD_CONFIRMED, 0, 1, 1);               /* number 3 */
-        add(FOTA_RECORD_CONFIRMED, 1, 2, 2);               /* number 4: R */
-        add(FOTA_RECORD_SKIP, 0xFF, 0, 3);                 /* number 5: S, against R */
-        add(FOTA_RECORD_SKIP, 0xFF, 0, counts ? 4 : 3);    /* number 6 */
+        add(FOTA_RECORD_CONFIRMED, 0, 1, 1);            /* number 3 */
+        add(FOTA_RECORD_CONFIRMED, 1, 2, 2);            /* number 4: R */
+        add(FOTA_RECORD_SKIP, 0xFF, 0, 3);              /* number 5: S, against R */
+        add(FOTA_RECORD_SKIP, 0xFF, 0, counts ? 4 : 3); /* number 6 */
         reopen();
         assert_true(is(&journal.state.confirmed, counts ? 1 : 0, counts ? 2 : 1));
         add(FOTA_RECORD_REJECTED, 1, 7, 0);
@@ -382,7 +383,8 @@ static void skips_of_skips(void **state)
     assert_true(is(&journal.state.confirmed, 0, 1));
 }
 
-/* The last record reads well or badly from read to read. Whatever settle saw, it has told, and everyone after it sees the same. */
+/* The last record reads well or badly from read to read. Whatever settle saw, it has told, and everyone after it sees
+ * the same. */
 static void settle_makes_an_unsure_tail_firm(void **state)
 {
     unsigned seen[2] = {0, 0};
@@ -450,8 +452,10 @@ static void the_last_64_places(void **state)
         assert_int_equal(append(others[i], 1, 1, 1), FOTA_E_JOURNAL_FULL);
     assert_int_equal(journal.used, 4032);
     for (unsigned i = 0; i < 64u; i++)
-        add(i % 3u == 0 ? FOTA_RECORD_TRIAL : i % 3u == 1u ? FOTA_RECORD_CONFIRMED : FOTA_RECORD_REJECTED, 1,
-            (uint8_t) i, 1);
+        add(i % 3u == 0    ? FOTA_RECORD_TRIAL
+            : i % 3u == 1u ? FOTA_RECORD_CONFIRMED
+                           : FOTA_RECORD_REJECTED,
+            1, (uint8_t) i, 1);
     assert_int_equal(journal.used, 4096);
     struct fota_boot_state before = journal.state;
     assert_int_equal(append(FOTA_RECORD_CONFIRMED, 0, 99, 9), FOTA_E_JOURNAL_FULL);

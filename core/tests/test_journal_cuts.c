@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cuts aimed at the journal's own weak moments, several in a row: a record torn in its first word, a place being given up, a compaction
- * whose head is torn and which is then done again. test_powercut.c has whole lives. */
+/* Cuts aimed at the journal's own weak moments, several in a row: a record torn in its first word, a place being given
+ * up, a compaction whose head is torn and which is then done again. test_powercut.c has whole lives. */
 #include "fota/bytes.h"
 #include "fota/journal.h"
 #include "support/cmocka_all.h"
@@ -50,7 +50,8 @@ static bool confirmed(uint8_t slot, uint8_t image)
     return fota_image_is(&journal.state.confirmed, slot, r.identity);
 }
 
-/* A record is torn, settling it is cut as often as there are operations given, then a record is written that must hold. */
+/* A record is torn, settling it is cut as often as there are operations given, then a record is written that must hold.
+ */
 static void torn_again_and_again(uint64_t seed, const uint64_t *ops, unsigned count)
 {
     bool second;
@@ -84,7 +85,7 @@ static void a_torn_record(void **state)
     (void) state;
     fresh();
     from_here();
-    for (uint64_t seed = 0; seed < 1000u; seed++) {
+    for (uint64_t seed = 0; seed < 640u; seed++) {
         /* the first word is the most delicate one: as often as all others together */
         uint64_t ops[4];
 
@@ -111,7 +112,8 @@ static void expect_meant(void)
     assert_memory_equal(&s, &meant, sizeof s);
 }
 
-/* Whatever happens to a compaction, the journal says the same, as often as it is read. @return operations without a cut. */
+/* Whatever happens to a compaction, the journal says the same, as often as it is read. @return operations without a
+ * cut. */
 static uint64_t cut_again_and_again(uint64_t seed, const struct aimed *cuts, unsigned count)
 {
     uint64_t ops;
@@ -173,7 +175,7 @@ static void a_compaction(void **state)
     assert_true(head > 0 && erase_count == 2u);
 
     for (uint64_t op = 0; op < ops; op++) {
-        for (uint64_t seed = 0; seed < 4u; seed++) {
+        for (uint64_t seed = 0; seed < 3u; seed++) {
             struct aimed cuts[4] = {{RAM_CUT_INSIDE, op}};
 
             (void) cut_again_and_again(op * 64u + seed, cuts, 1);
@@ -184,7 +186,7 @@ static void a_compaction(void **state)
         }
     }
     /* the head is torn, then the erase of what it stood for, then anything */
-    for (uint64_t seed = 0; seed < 480u; seed++) {
+    for (uint64_t seed = 0; seed < 320u; seed++) {
         struct aimed cuts[4] = {{RAM_CUT_INSIDE, head + seed % 8u},
                                 {RAM_CUT_INSIDE, erases[0]},
                                 {RAM_CUT_INSIDE, seed % 3u == 0 ? erases[0] : test_random(&random) % ops},

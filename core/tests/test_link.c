@@ -159,7 +159,8 @@ static size_t raw_frame(const struct fota_frame *f, uint8_t *raw)
 
 static void expect_round_trip(const struct fota_frame *f)
 {
-    static uint8_t wire[FOTA_LINK_WIRE_MAX + 8u], raw[FOTA_LINK_RAW_MAX + 8u], back[FOTA_LINK_WIRE_MAX], other[FOTA_LINK_WIRE_MAX];
+    static uint8_t wire[FOTA_LINK_WIRE_MAX + 8u], raw[FOTA_LINK_RAW_MAX + 8u], back[FOTA_LINK_WIRE_MAX],
+        other[FOTA_LINK_WIRE_MAX];
     size_t size = fota_frame_encode(f, wire, FOTA_LINK_WIRE_MAX), raw_size = raw_frame(f, raw);
 
     assert_in_range(size, raw_size + 3u, FOTA_LINK_WIRE_MAX);
@@ -181,7 +182,8 @@ static void expect_round_trip(const struct fota_frame *f)
     if (f->length > 0)
         assert_memory_equal(got_payload, f->payload, f->length);
 
-    /* another's encoder (one that ends a full run without an empty one) is understood as well, without the first zero too */
+    /* another's encoder (one that ends a full run without an empty one) is understood as well, without the first zero
+     * too */
     size = cobs_encode(raw, raw_size, other);
     other[size++] = 0;
     assert_int_equal(receive(other, size), 1);
@@ -196,7 +198,8 @@ static void round_trip_of_every_length(void **state)
 
     (void) state;
     for (size_t size = 0; size <= FOTA_LINK_PAYLOAD_MAX; size += size < 600u || size > 2040u ? 1u : 29u) {
-        struct fota_frame f = {1, (uint8_t) size, (uint8_t) (size >> 3), (uint32_t) test_random(&random), payload, size};
+        struct fota_frame f = {1,   (uint8_t) size, (uint8_t) (size >> 3), (uint32_t) test_random(&random), payload,
+                               size};
         uint32_t zeros = (uint32_t) (test_random(&random) % 300u);
 
         for (size_t i = 0; i < size; i++) {
@@ -212,7 +215,8 @@ static void round_trip_of_every_length(void **state)
     }
 }
 
-/* Runs without a zero of 253, 254 and 255 bytes, at every place against the end. The run begins with the session's last byte. */
+/* Runs without a zero of 253, 254 and 255 bytes, at every place against the end. The run begins with the session's last
+ * byte. */
 static void runs_around_254(void **state)
 {
     uint8_t payload[600];
@@ -244,7 +248,8 @@ static void capacity_and_length(void **state)
     assert_int_equal(fota_frame_encode(&f, wire, sizeof wire), 0);
     f.length = SIZE_MAX;
     assert_int_equal(fota_frame_encode(&f, wire, sizeof wire), 0);
-    for (size_t size = 0; size <= 600u; size++) { /* what the encoder says fits never goes beyond (the sanitizer watches) */
+    for (size_t size = 0; size <= 600u;
+         size++) { /* what the encoder says fits never goes beyond (the sanitizer watches) */
         size_t needed = 12u + size + (12u + size) / 254u + 3u;
 
         f.length = size;

@@ -45,7 +45,8 @@ static int on_header(void *ctx, const struct fota_header *header, const uint8_t 
     return r->fail_header ? FOTA_E_PRODUCT : FOTA_OK;
 }
 
-static int on_code(void *ctx, uint32_t offset, uint8_t *code, uint32_t size, const uint16_t *relocations, unsigned count)
+static int on_code(void *ctx, uint32_t offset, uint8_t *code, uint32_t size, const uint16_t *relocations,
+                   unsigned count)
 {
     struct rebuilt *r = ctx;
 
@@ -156,13 +157,8 @@ static int with32(size_t at, uint32_t value)
 
 static void sections(void **state)
 {
-    static const uint16_t refused[] = {0,
-                                       FOTA_SECTION_DELTA,
-                                       FOTA_SECTION_COMPRESSED,
-                                       FOTA_SECTION_ENCRYPTED,
-                                       5,
-                                       0xFFFE,
-                                       FOTA_SECTION_END};
+    static const uint16_t refused[] = {0,      FOTA_SECTION_DELTA, FOTA_SECTION_COMPRESSED, FOTA_SECTION_ENCRYPTED, 5,
+                                       0xFFFE, FOTA_SECTION_END};
     uint32_t payload = fota_get32(package + CODE_HEAD + 4);
     size_t end = length - FOTA_SECTION_HEAD;
 
@@ -249,7 +245,8 @@ static void relocate_adds_and_wraps(void **state)
     assert_int_equal(fota_get32(code + 5), 0);
 }
 
-/* Whatever comes, the reader stays within its bounds (the sanitizers watch) and hands on no more than the header allows. */
+/* Whatever comes, the reader stays within its bounds (the sanitizers watch) and hands on no more than the header
+ * allows. */
 static void damaged_at_random(void **state)
 {
     uint64_t random = 99;
@@ -308,7 +305,8 @@ static void check_accepts_and_tells(void **state)
     assert_int_equal(c.relocations, 1u + (SIZE - 1u) / 64u);
     assert_int_equal(check(package, length - 1u, 1, &c), FOTA_E_TRUNCATED);
     assert_int_equal(check(package, 0, 1, &c), FOTA_E_TRUNCATED);
-    assert_int_equal(check((const uint8_t *) "this is a text file and no package of any kind", 46, 1, &c), FOTA_E_TRUNCATED);
+    assert_int_equal(check((const uint8_t *) "this is a text file and no package of any kind", 46, 1, &c),
+                     FOTA_E_TRUNCATED);
     memset(package, 'x', FOTA_HEADER_SIZE);
     assert_int_equal(check(package, length, 1, &c), FOTA_E_MAGIC);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supply goes at every flash operation of whole lives: before it, inside it in several ways, after it; then again during the
- * recovery. The oracle (support/oracle.c) knows what must come of it. A failure prints the line that replays it:
+ * The supply goes at every flash operation of whole lives: before it, inside it in several ways, after it; then again
+ * during the recovery. The oracle (support/oracle.c) knows what must come of it. A failure prints the line that replays
+ * it:
  *
  *     core_powercut SCENARIO KIND:OPERATION:SEED [KIND:OPERATION:SEED …]
  *
@@ -19,7 +20,7 @@
 #define SWEEP_SHARE 1u /* one of so many cuts is made */
 #endif
 
-#define DATA_SHARE 31u /* one of so many words of plain code is cut at */
+#define DATA_SHARE 17u /* one of so many plain words is cut at */
 #define LOG_SIZE 40000u
 
 static unsigned seeds = 2; /* ways of a cut inside an operation */
@@ -272,11 +273,13 @@ static void prepare(const struct scenario *scenario, struct life *from)
     ram_flash_copy(&start, &flash);
 }
 
-/* Words of code are many and alike: the first ones of a piece and some of the others are enough. */
-static bool plain_code(const struct ram_op *op)
+/* Words of code and header are many and alike: the first and last ones of a part and some of the others are enough. */
+static bool plain(const struct ram_op *op)
 {
-    return !op->erase && fota_sector_of(op->address) < FOTA_JOURNAL_SPARE_SECTOR &&
-           op->address % (FOTA_SLOT_DISTANCE / 92u) >= FOTA_HEADER_SIZE + 16u;
+    uint32_t at = op->address % 4096u; /* a slot begins on such a boundary */
+
+    return !op->erase && fota_sector_of(op->address) < FOTA_JOURNAL_SPARE_SECTOR && at >= 8u &&
+           (at < FOTA_HEADER_SIZE - 4u || at >= FOTA_HEADER_SIZE + 8u);
 }
 
 static bool chosen(uint64_t *random)
@@ -299,7 +302,7 @@ static void sweep(const struct scenario *scenario)
     for (uint64_t op = 0; op < ops; op++) {
         struct cut list[3] = {{.after = op}};
 
-        if (plain_code(&log_of_ops[op]) && op % scenario->data_share != 0)
+        if (plain(&log_of_ops[op]) && op % scenario->data_share != 0)
             continue;
         for (unsigned way = 0; way < seeds + 2u; way++) {
             /* after one operation is before the next one, but for the last */

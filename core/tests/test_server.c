@@ -389,7 +389,7 @@ static void sessions(void **state)
         assert_int_equal(ask_as(1, types[i], old, "12345678", 8), FOTA_E_SESSION);
     assert_int_equal(ask(FOTA_LINK_STATUS, NULL, 0), FOTA_OK);
     assert_int_equal(progress().state, FOTA_INSTALL_RECEIVING); /* the abort of the old session was none */
-    server.session = 634785765u; /* the one before 0 in the row: 0 means none */
+    server.session = 634785765u;                                /* the one before 0 in the row: 0 means none */
     assert_int_equal(begin(&b, 0), FOTA_OK);
     assert_int_not_equal(server.session, 0);
 }
@@ -463,7 +463,8 @@ static void random_requests(void **state)
             payload[i] = (uint8_t) test_random(&random);
         if (length > 4 && r % 2u == 0)
             fota_put32(payload, device.installer.next);
-        (void) ask_as(r % 16u == 0 ? 2 : 1, (uint8_t) ((r >> 8) % 10u), r % 5u == 0 ? r : server.session, payload, length);
+        (void) ask_as(r % 16u == 0 ? 2 : 1, (uint8_t) ((r >> 8) % 10u), r % 5u == 0 ? r : server.session, payload,
+                      length);
     }
     for (unsigned sector = 1; sector <= 6u; sector++) /* the confirmed slot */
         assert_int_equal(flash.erases[sector], 0);

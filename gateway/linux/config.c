@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "config_file.h"
 #include "pack.h"
 
 #include <argp.h>
@@ -10,9 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define FILE_MAX 65536u
 #define EXIT_USAGE 2
+#define SHOWN 60u /* characters of a wrong value in a message */
 
 __attribute__((noreturn, format(printf, 1, 2))) static void refuse(const char *format, ...)
 {
@@ -60,19 +62,21 @@ static void set_level(struct config *c, const char *where, const char *text)
     refuse("%s: \"%s\" is not error, warning, info, debug or frames", where, text);
 }
 
-/* The first line of a file: a secret never stands in the configuration or on the command line. */
+/* A secret never stands in the configuration or on the command line. */
 static void read_secret(const char *where, const char *path, char to[CONFIG_TEXT])
 {
-    FILE *f = fopen(path, "re");
+    char error[512];
 
-    if (f == NULL)
+    if (fota_secret_read(path, to, CONFIG_TEXT, error, sizeof error) != 0)
+        refuse("%s: %s", where, error);
+}
+
+/* A file or directory that is opened later, by a library that says little about what is wrong with it. */
+static void set_path(const char *where, char to[CONFIG_TEXT], const char *path)
+{
+    if (access(path, R_OK) != 0)
         refuse("%s: %s: %s", where, path, strerror(errno));
-    if (fgets(to, (int) CONFIG_TEXT, f) == NULL)
-        refuse("%s: %s is empty", where, path);
-    (void) fclose(f);
-    if (strlen(to) == CONFIG_TEXT - 1u)
-        refuse("%s: the first line of %s is too long", where, path);
-    to[strcspn(to, "\r\n")] = '\0';
+    set_text(where, to, CONFIG_TEXT, path);
 }
 
 static void add_key(struct config *c, const char *path)
@@ -167,16 +171,25 @@ static void parse_device(struct config *c, const char *text)
 
 static const char *text_of(const char *where, const cJSON *item)
 {
-    if (!cJSON_IsString(item))
-        refuse("configuration: \"%s\" must be a string", where);
+    char shown[SHOWN];
+
+    if (!cJSON_IsString(item)) {
+        fota_config_show(item, shown, sizeof shown);
+        refuse("configuration: \"%s\" is %s; it must be a string", where, shown);
+    }
     return item->valuestring;
 }
 
 static uint32_t number_of(const char *where, const cJSON *item, uint32_t low, uint32_t high)
 {
-    if (!cJSON_IsNumber(item) || item->valuedouble < (double) low || item->valuedouble > (double) high)
-        refuse("configuration: \"%s\" must be a number from %lu to %lu", where, (unsigned long) low,
-               (unsigned long) high);
+    char shown[SHOWN];
+
+    if (!cJSON_IsNumber(item) || item->valuedouble < (double) low || item->valuedouble > (double) high ||
+        item->valuedouble != (double) (uint32_t) item->valuedouble) {
+        fota_config_show(item, shown, sizeof shown);
+        refuse("configuration: \"%s\" is %s; it must be a whole number from %lu to %lu", where, shown,
+               (unsigned long) low, (unsigned long) high);
+    }
     return (uint32_t) item->valuedouble;
 }
 
@@ -185,8 +198,12 @@ static void file_device(struct config *c, const cJSON *json)
     struct config_device d = {.baud = 115200, .pins = "none"};
     const cJSON *i;
 
-    if (!cJSON_IsObject(json))
-        refuse("configuration: \"devices\" must be a list of objects");
+    if (!cJSON_IsObject(json)) {
+        char shown[SHOWN];
+
+        fota_config_show(json, shown, sizeof shown);
+        refuse("configuration: \"devices\" has %s in it; it must be a list of objects", shown);
+    }
     cJSON_ArrayForEach(i, json)
     {
         if (strcmp(i->string, "name") == 0)
@@ -216,6 +233,12 @@ static void file_member(struct config *c, const cJSON *i, bool keys, bool device
         set_text(name, c->broker_user, sizeof c->broker_user, text_of(name, i));
     } else if (strcmp(name, "broker_password_file") == 0) {
         read_secret(name, text_of(name, i), c->broker_password);
+    } else if (strcmp(name, "broker_ca") == 0) {
+        set_path(name, c->broker_ca, text_of(name, i));
+    } else if (strcmp(name, "broker_cert") == 0) {
+        set_path(name, c->broker_cert, text_of(name, i));
+    } else if (strcmp(name, "broker_key") == 0) {
+        set_path(name, c->broker_key, text_of(name, i));
     } else if (strcmp(name, "hub_url") == 0) {
         set_hub(c, text_of(name, i));
     } else if (strcmp(name, "hub_token_file") == 0) {
@@ -255,24 +278,12 @@ static void file_member(struct config *c, const cJSON *i, bool keys, bool device
 
 static void read_file(struct config *c, const char *path, bool keys, bool devices)
 {
-    static char text[FILE_MAX];
-    FILE *f = fopen(path, "re");
-    size_t length;
+    char error[512];
     const cJSON *item;
-    cJSON *json;
+    cJSON *json = fota_config_file_read(path, error, sizeof error);
 
-    if (f == NULL)
-        refuse("configuration %s: %s", path, strerror(errno));
-    length = fread(text, 1, sizeof text - 1u, f);
-    (void) fclose(f);
-    if (length == sizeof text - 1u)
-        refuse("configuration %s: larger than %u bytes", path, FILE_MAX);
-    text[length] = '\0';
-    cJSON_Minify(text); /* takes comments out, too */
-    json = cJSON_Parse(text);
-    if (!cJSON_IsObject(json))
-        refuse("configuration %s: no JSON object; near \"%.30s\"", path,
-               json == NULL && cJSON_GetErrorPtr() != NULL ? cJSON_GetErrorPtr() : text);
+    if (json == NULL)
+        refuse("%s", error);
     cJSON_ArrayForEach(item, json)
     {
         file_member(c, item, keys, devices);
@@ -285,6 +296,9 @@ static void read_file(struct config *c, const char *path, bool keys, bool device
 enum {
     OPTION_BROKER_USER = 256,
     OPTION_BROKER_PASSWORD_FILE,
+    OPTION_BROKER_CA,
+    OPTION_BROKER_CERT,
+    OPTION_BROKER_KEY,
     OPTION_HUB_URL,
     OPTION_HUB_TOKEN_FILE,
     OPTION_LOG_LEVEL,
@@ -295,9 +309,13 @@ enum {
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "Configuration, JSON with comments; the options below override it", 0},
     {"id", 'i', "NAME", 0, "This gateway's name in MQTT topics", 0},
-    {"broker", 'b', "HOST[:PORT]", 0, "MQTT broker (port 1883)", 0},
+    {"broker", 'b', "HOST[:PORT]", 0, "MQTT broker (port 1883; 8883 with --broker-ca)", 0},
     {"broker-user", OPTION_BROKER_USER, "NAME", 0, "User at the broker", 0},
     {"broker-password-file", OPTION_BROKER_PASSWORD_FILE, "FILE", 0, "Its first line is the password", 0},
+    {"broker-ca", OPTION_BROKER_CA, "PATH", 0,
+     "TLS to the broker (then port 8883): trusted certificates, a PEM file or a directory such as /etc/ssl/certs", 0},
+    {"broker-cert", OPTION_BROKER_CERT, "PEM", 0, "This gateway's certificate, when the broker asks for one", 0},
+    {"broker-key", OPTION_BROKER_KEY, "PEM", 0, "Its private key", 0},
     {"hub-url", OPTION_HUB_URL, "URL", 0, "The token is sent to URLs below this one only", 0},
     {"hub-token-file", OPTION_HUB_TOKEN_FILE, "FILE", 0, "Its first line is the hub's token", 0},
     {"key", 'k', "PEM", 0, "Public key that packages may be signed with; may be repeated", 0},
@@ -347,6 +365,15 @@ static error_t second_pass(int key, char *argument, struct argp_state *state)
         break;
     case OPTION_BROKER_PASSWORD_FILE:
         read_secret("--broker-password-file", argument, c->broker_password);
+        break;
+    case OPTION_BROKER_CA:
+        set_path("--broker-ca", c->broker_ca, argument);
+        break;
+    case OPTION_BROKER_CERT:
+        set_path("--broker-cert", c->broker_cert, argument);
+        break;
+    case OPTION_BROKER_KEY:
+        set_path("--broker-key", c->broker_key, argument);
         break;
     case OPTION_HUB_URL:
         set_hub(c, argument);
@@ -400,7 +427,10 @@ void config_read(struct config *c, int argc, char **argv, const char *version)
     argp_err_exit_status = EXIT_USAGE;
     memset(c, 0, sizeof *c);
     set_text("cache", c->cache, sizeof c->cache, "/var/lib/fota-gateway");
-    c->broker_port = 1883;
+    c->cache_files = GW_CACHE_FILES;
+    c->cache_bytes = GW_CACHE_BYTES;
+    c->stall_ms = GW_FETCH_STALL_MS;
+    c->retry_ms = GW_FETCH_RETRY_MS;
     c->log_level = GW_LOG_INFO;
     (void) argp_parse(&first, argc, argv, 0, NULL, &parsing);
     if (parsing.file != NULL)
@@ -408,6 +438,12 @@ void config_read(struct config *c, int argc, char **argv, const char *version)
     (void) argp_parse(&second, argc, argv, 0, NULL, &parsing);
     if (c->broker_host[0] == '\0')
         refuse("no broker is given: --broker HOST[:PORT], or \"broker\" in the configuration");
+    if (c->broker_port == 0)
+        c->broker_port = c->broker_ca[0] != '\0' ? 8883 : 1883;
+    if (c->broker_ca[0] == '\0' && (c->broker_cert[0] != '\0' || c->broker_key[0] != '\0'))
+        refuse("broker_cert and broker_key without broker_ca: say which certificates of a broker are trusted");
+    if ((c->broker_cert[0] != '\0') != (c->broker_key[0] != '\0'))
+        refuse("broker_cert and broker_key belong together: one is missing");
     if (c->broker_password[0] != '\0' && c->broker_user[0] == '\0')
         refuse("a broker password without a user: give --broker-user");
     if (c->hub_token[0] != '\0' && c->hub_url[0] == '\0')

@@ -20,6 +20,7 @@ struct config {
     char broker_host[CONFIG_TEXT];
     int broker_port;
     char broker_user[CONFIG_TEXT], broker_password[CONFIG_TEXT];
+    char broker_ca[CONFIG_TEXT], broker_cert[CONFIG_TEXT], broker_key[CONFIG_TEXT]; /* TLS; "": none */
     char hub_url[CONFIG_TEXT], hub_token[CONFIG_TEXT];
     char cache[CONFIG_TEXT];
     uint32_t cache_files, cache_bytes, stall_ms, retry_ms;

@@ -2,6 +2,7 @@
 #include "port.h"
 
 #include "gw/text.h"
+#include "journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,11 @@ static void out(enum gw_log_level level, const char *device, const char *text)
 
     if (level > shown)
         return;
+    if (fota_on_journal()) {
+        (void) fprintf(stderr, "%s%s%s%s\n", fota_journal_prefix((unsigned) level), device != NULL ? device : "",
+                       device != NULL ? ": " : "", text);
+        return;
+    }
     gw_time_text(port_clock.unix_ms(NULL), time);
     (void) fprintf(stderr, "%s %s: %s%s%s\n", time, names[level], device != NULL ? device : "",
                    device != NULL ? ": " : "", text);

@@ -44,12 +44,26 @@ static void make_devices(void)
     }
 }
 
+/* What is in force, file and options and defaults together; of a secret only that it is there. */
 static void print_config(void)
 {
-    (void) printf("gateway   %s\nbroker    %s:%d%s%s\nhub       %s%s\ncache     %s\nkeys      %u\n", config.id,
-                  config.broker_host, config.broker_port, config.broker_user[0] != '\0' ? ", user " : "",
-                  config.broker_user, config.hub_url[0] != '\0' ? config.hub_url : "none",
-                  config.hub_token[0] != '\0' ? ", with a token" : "", config.cache, config.key_count);
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+
+    (void) printf("gateway   %s\n", config.id);
+    (void) printf("broker    %s:%d, %s", config.broker_host, config.broker_port, config.broker_ca[0] != '\0' ? "TLS" : "no TLS");
+    (void) printf("%s%s%s%s\n", config.broker_user[0] != '\0' ? ", user " : ", no user", config.broker_user,
+                  config.broker_password[0] != '\0' ? ", with a password" : "",
+                  config.broker_cert[0] != '\0' ? ", with a certificate" : "");
+    if (config.broker_ca[0] != '\0')
+        (void) printf("trusts    %s\n", config.broker_ca);
+    (void) printf("hub       %s%s\n", config.hub_url[0] != '\0' ? config.hub_url : "none",
+                  config.hub_token[0] != '\0' ? ", with a token" : "");
+    (void) printf("cache     %s, at most %lu packages and %lu bytes\n", config.cache, (unsigned long) config.cache_files,
+                  (unsigned long) config.cache_bytes);
+    (void) printf("downloads stall after %lu ms, again after %lu ms\n", (unsigned long) config.stall_ms,
+                  (unsigned long) config.retry_ms);
+    (void) printf("log       %s\n", config.log_frames ? "frames" : levels[config.log_level]);
+    (void) printf("keys      %u\n", config.key_count);
     for (unsigned i = 0; i < config.device_count; i++)
         (void) printf("device    %s: port %s, %lu baud, pins %s\n", config.devices[i].name, config.devices[i].port,
                       (unsigned long) config.devices[i].baud, config.devices[i].pins);
@@ -153,6 +167,12 @@ int main(int argc, char **argv)
                        config.broker_user[0] != '\0' ? config.broker_user : NULL,
                        config.broker_user[0] != '\0' ? config.broker_password : NULL) != 0)
         return fail("the libraries could not be started: out of memory?");
+    if (config.broker_ca[0] != '\0')
+        mqtt.ca = config.broker_ca;
+    if (config.broker_cert[0] != '\0') {
+        mqtt.cert = config.broker_cert;
+        mqtt.key = config.broker_key;
+    }
     if (gw_init(&gw, &core, &ports, error, sizeof error) != 0)
         return fail(error);
     port_log(GW_LOG_INFO, "fota-gateway %s, id %s, broker %s:%d, %u device(s)", FOTA_VERSION, config.id,

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define KEEPALIVE_S 30
 #define PROBE_S 10L
@@ -52,6 +53,20 @@ static void drop_probe(struct port_mqtt *mqtt)
     }
 }
 
+/* With TLS the certificate is checked against the name that the configuration has, so libmosquitto gets that name; the probe
+ * has resolved it a moment ago. */
+static int use_tls(struct port_mqtt *mqtt, const char **address)
+{
+    struct stat st;
+    bool directory = mqtt->ca != NULL && stat(mqtt->ca, &st) == 0 && S_ISDIR(st.st_mode);
+
+    if (mqtt->ca == NULL)
+        return MOSQ_ERR_SUCCESS;
+    *address = mqtt->host;
+    return mosquitto_tls_set(mqtt->mosquitto, directory ? NULL : mqtt->ca, directory ? mqtt->ca : NULL, mqtt->cert, mqtt->key,
+                             NULL);
+}
+
 /* A fresh session each time, so that nothing that an older connection did not get rid of is sent after something newer.
  */
 static int begin(struct port_mqtt *mqtt, const char *address)
@@ -66,6 +81,8 @@ static int begin(struct port_mqtt *mqtt, const char *address)
         rc = mosquitto_int_option(m, MOSQ_OPT_TCP_NODELAY, 1);
     if (rc == MOSQ_ERR_SUCCESS && mqtt->user != NULL)
         rc = mosquitto_username_pw_set(m, mqtt->user, mqtt->password);
+    if (rc == MOSQ_ERR_SUCCESS)
+        rc = use_tls(mqtt, &address);
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_will_set(m, mqtt->will.topic, (int) strlen(mqtt->will.payload), mqtt->will.payload, 1, true);
     mosquitto_connect_callback_set(m, on_connect);

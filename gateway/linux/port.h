@@ -84,6 +84,7 @@ struct port_mqtt {
     struct port_http *http; /* resolves and reaches the broker without blocking */
     struct mosquitto *mosquitto;
     const char *id, *host, *user, *password;
+    const char *ca, *cert, *key; /* TLS when `ca` is there: a file or directory of certificates; a pair or NULL */
     int port;
     CURL *probe;
     char url[320];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
+#include "journal.h"
 #include "util.h"
 
 #include <stdarg.h>
@@ -29,10 +30,14 @@ void hub_log(enum hub_log_level level, const char *format, ...)
         return;
     char time[HUB_TIME_SIZE];
     char text[1024];
-    hub_time_format(hub_now_ms(), time);
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (fota_on_journal()) {
+        fprintf(stderr, "%s%s\n", fota_journal_prefix(level), text);
+        return;
+    }
+    hub_time_format(hub_now_ms(), time);
     fprintf(stderr, "%s %s: %s\n", time, names[level], text);
 }

@@ -10,7 +10,7 @@ import sys
 import unittest
 
 from cases import CASES, MISFITS, facts, others
-from system import FACTORY, SLOTS, System, build_dir, read
+from system import FACTORY, System, build_dir, read
 
 PACKAGE_MIN, PACKAGE_MAX = 540, 1 << 20
 BUILD = None
@@ -34,16 +34,16 @@ class BadPackages(unittest.TestCase):
 
     def setUp(self):
         s = self.system
-        self.work, self.slots = s.flash_work(), s.slot_digest()
         if s.gateway is None:
             self.assert_factory_runs()
+        self.before = s.flash_state()
 
     def tearDown(self):
         type(self).success = type(self).success and self._outcome.success
 
     def assert_untouched(self):
-        """No sector was erased or programmed since the test began, the journal's included."""
-        self.assertEqual(self.system.flash_work(), self.work, "the device's flash was touched")
+        """Nothing was erased or programmed since the test began."""
+        self.assertEqual(self.system.flash_state(), self.before, "the device's flash was touched")
 
     def assert_factory_runs(self):
         status = self.system.status()
@@ -98,7 +98,6 @@ class BadPackages(unittest.TestCase):
             s.serve("good", read(self.good))
             self.failed(s.update("good", sha256="ab" * 32), "digest-mismatch", ("SHA-256", "ab" * 32, "wrong file or wrong digest"))
         self.assertEqual(s.request("GET", "/devices")[1]["devices"][0]["version"], FACTORY)
-        self.assertEqual(s.slot_digest(), self.slots)
 
     def test_3_not_for_this_device(self):
         """The package is good, so the hub takes it; the device's own product, hardware and floor decide."""
@@ -114,7 +113,6 @@ class BadPackages(unittest.TestCase):
                 end = s.wait_end(update["job"])
                 self.failed(update["job"], case.reason, case.says[:-1])
                 self.assertIn("pick", end["detail"])
-        self.assertEqual(s.slot_digest(), self.slots)
 
     def test_4_gateway_ends(self):
         s = self.system
@@ -137,7 +135,6 @@ class BadPackages(unittest.TestCase):
                 elif case.reason == "key":
                     self.assert_says(end["message"], ("{unknown}", "not trusted"))
                 self.assert_untouched()
-        self.assertEqual(s.slot_digest(), self.slots)
         self.assert_factory_runs()
 
     def raw(self, *arguments):
@@ -157,7 +154,6 @@ class BadPackages(unittest.TestCase):
             with self.subTest(length=length):
                 self.assertEqual(self.raw("begin", self.good, length), {"begin": "truncated"})
                 self.assert_untouched()
-        self.assertEqual(self.system.slot_digest(), self.slots)
         self.assert_factory_runs()
 
     def test_7_bootloader_refuses_the_code(self):
@@ -169,12 +165,9 @@ class BadPackages(unittest.TestCase):
                     self.assertEqual(self.raw("install", self.bad[case.name]), {"begin": "ok", "slot": "B", "finish": case.finish})
                     self.assert_factory_runs()
         erases, programs = s.flash_work()
-        for sector in SLOTS:
-            if sector < 7:  # slot A
-                self.assertEqual((erases[sector], programs[sector]), (self.work[0][sector], self.work[1][sector]))
-        self.assertGreater(erases[7], self.work[0][7])
-        resets = s.control("status")["counters"]["resets"]
-        self.assertEqual((resets["watchdog"], s.status()["version"]), (0, FACTORY))
+        self.assertEqual((erases[:7], programs[:7]), (self.before[0][:7], self.before[1][:7]), "bootloader or slot A were touched")
+        self.assertGreater(erases[7], self.before[0][7])
+        self.assertEqual(s.control("status")["counters"]["resets"]["watchdog"], 0)
 
     # --- and then
     def test_8_a_good_update_still_works(self):

@@ -71,9 +71,8 @@ unsigned device_jump(struct device *d)
 int device_confirm(struct device *d)
 {
     const struct fota_image_ref *candidate = &d->journal.state.candidate;
-    struct fota_record record = {.type = FOTA_RECORD_CONFIRMED,
-                                 .slot = d->decision.slot,
-                                 .arg = d->decision.image.header.counter};
+    struct fota_record record = {
+        .type = FOTA_RECORD_CONFIRMED, .slot = d->decision.slot, .arg = d->decision.image.header.counter};
 
     d->error = fota_journal_open(&d->journal, &d->flash->port);
     if (d->error != FOTA_OK || d->journal.state.trial != FOTA_TRIAL_RUNNING ||

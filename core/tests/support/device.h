@@ -26,7 +26,8 @@ void device_init(struct device *device, struct ram_flash *flash);
 /** From reset to the decision: open, settle, maintain, decide. @return the slot that would be booted. */
 unsigned device_decide(struct device *device, enum fota_reset_cause cause);
 
-/** Record the decision's rejection, if it has one, and make the installer ready. @return FOTA_OK or the journal's error. */
+/** Record the decision's rejection, if it has one, and make the installer ready. @return FOTA_OK or the journal's
+ * error. */
 int device_reject(struct device *device);
 
 /** Both. @return the slot that would be booted. */

@@ -118,6 +118,7 @@ size_t test_package_make(const struct test_image *image, uint32_t block, uint8_t
         memcpy(to, image->code[FOTA_SLOT_A] + at, length);
         to += length;
     }
-    put_section(out + FOTA_HEADER_SIZE, FOTA_SECTION_CODE, (uint32_t) (to - out) - FOTA_HEADER_SIZE - FOTA_SECTION_HEAD);
+    put_section(out + FOTA_HEADER_SIZE, FOTA_SECTION_CODE,
+                (uint32_t) (to - out) - FOTA_HEADER_SIZE - FOTA_SECTION_HEAD);
     return (size_t) (put_section(to, FOTA_SECTION_END, 0) - out);
 }

@@ -19,7 +19,8 @@ struct test_image {
     uint16_t relocation_step; /* every so many bytes a word is relocated, besides the reset address at 4 */
 };
 
-/** An image with pseudorandom code, digests of both slots and a signature of key 0. @param size bytes, a multiple of 4, at least 8. */
+/** An image with pseudorandom code, digests of both slots and a signature of key 0. @param size bytes, a multiple of 4,
+ * at least 8. */
 void test_image_make(struct test_image *image, uint32_t size, uint16_t patch, uint32_t counter);
 /** Compute digests from the code again, then seal. */
 void test_image_digest(struct test_image *image);

@@ -30,9 +30,11 @@ static uint8_t image_in(struct life *l, unsigned slot)
 
 /* --- acts, with the oracle as a witness ---------------------------------------------------------------------- */
 
-static void acts_begin(struct life *l, enum oracle_act first, enum oracle_act second, unsigned count, unsigned slot, uint8_t image)
+static void acts_begin(struct life *l, enum oracle_act first, enum oracle_act second, unsigned count, unsigned slot,
+                       uint8_t image)
 {
-    struct act acts[2] = {{.act = first, .slot = (uint8_t) slot, .image = image}, {.act = second, .slot = (uint8_t) slot, .image = image}};
+    struct act acts[2] = {{.act = first, .slot = (uint8_t) slot, .image = image},
+                          {.act = second, .slot = (uint8_t) slot, .image = image}};
 
     acts[0].counter = image < l->image_count ? l->images[image].image->header.counter : 0;
     oracle_begin(&l->oracle, acts, count);
@@ -97,11 +99,13 @@ static void judge(struct life *l)
     }
     wrong = oracle_decision(&l->oracle, causes[l->cause], in, unsure, &showing);
     if (wrong != NULL)
-        fail_msg("boot %u: %s. confirmed %u/%u candidate %u/%u attempts %u rejected %x floor %u; boots %u attempt %u reject %u (%d), "
-                 "cause %d",
-                 l->boots, wrong, showing.state.confirmed_slot, showing.state.confirmed, showing.state.candidate_slot,
-                 showing.state.candidate, showing.state.attempts, showing.state.rejected, (unsigned) showing.state.floor, showing.boots,
-                 showing.attempt, showing.reject, l->device.decision.reason, (int) l->cause);
+        fail_msg(
+            "boot %u: %s. confirmed %u/%u candidate %u/%u attempts %u rejected %x floor %u; boots %u attempt %u reject "
+            "%u (%d), "
+            "cause %d",
+            l->boots, wrong, showing.state.confirmed_slot, showing.state.confirmed, showing.state.candidate_slot,
+            showing.state.candidate, showing.state.attempts, showing.state.rejected, (unsigned) showing.state.floor,
+            showing.boots, showing.attempt, showing.reject, l->device.decision.reason, (int) l->cause);
 }
 
 /* --- the gateway --------------------------------------------------------------------------------------------- */
@@ -125,8 +129,8 @@ static int send_image(struct life *l, const struct job *job)
     const struct life_image *li = &l->images[job->image];
     const struct test_image *image = li->image;
     const struct fota_boot_state *s = &l->device.journal.state;
-    bool keep_a = s->confirmed.slot == FOTA_SLOT_A || (s->confirmed.slot == FOTA_SLOT_NONE &&
-                                                       s->trial == FOTA_TRIAL_NONE && in->boots == FOTA_SLOT_A);
+    bool keep_a = s->confirmed.slot == FOTA_SLOT_A ||
+                  (s->confirmed.slot == FOTA_SLOT_NONE && s->trial == FOTA_TRIAL_NONE && in->boots == FOTA_SLOT_A);
     unsigned slot = keep_a ? FOTA_SLOT_B : FOTA_SLOT_A;
     int error;
 
@@ -165,7 +169,8 @@ static int send_image(struct life *l, const struct job *job)
     return error;
 }
 
-/* What the gateway does while the device listens. @return whether something was installed, so that the device is reset. */
+/* What the gateway does while the device listens. @return whether something was installed, so that the device is reset.
+ */
 static bool serve(struct life *l, bool agent)
 {
     const struct fota_boot_state *s = &l->device.journal.state;

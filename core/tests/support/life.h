@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file life.h
- * A device in its world: a gateway that has images to install, applications that confirm or do not, a supply that may go at any
- * flash operation, and the oracle that watches. What a cut of the supply does not take from the world lies in struct life; what it takes
- * lies in struct device.
+ * A device in its world: a gateway that has images to install, applications that confirm or do not, a supply that may
+ * go at any flash operation, and the oracle that watches. What a cut of the supply does not take from the world lies in
+ * struct life; what it takes lies in struct device.
  */
 #ifndef SUPPORT_LIFE_H
 #define SUPPORT_LIFE_H
@@ -55,8 +55,8 @@ struct life {
     jmp_buf power_lost;
 };
 
-/** Live until all jobs are done and two more boots went well. Fails the test when the oracle objects, when a job ends otherwise than
- *  expected or the device does not come to an end. */
+/** Live until all jobs are done and two more boots went well. Fails the test when the oracle objects, when a job ends
+ * otherwise than expected or the device does not come to an end. */
 void life_run(struct life *life);
 
 #endif

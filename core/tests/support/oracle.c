@@ -5,10 +5,8 @@
 
 #include <string.h>
 
-static const struct belief nothing = {.confirmed_slot = ORACLE_NONE,
-                                      .confirmed = ORACLE_NONE,
-                                      .candidate_slot = ORACLE_NONE,
-                                      .candidate = ORACLE_NONE};
+static const struct belief nothing = {
+    .confirmed_slot = ORACLE_NONE, .confirmed = ORACLE_NONE, .candidate_slot = ORACLE_NONE, .candidate = ORACLE_NONE};
 
 void oracle_init(struct oracle *o)
 {
@@ -112,7 +110,8 @@ void oracle_cut(struct oracle *o)
     o->acts_under_way = 0;
 }
 
-/* With nothing confirmed: the highest counter, then the higher number (the tests' versions ascend with it), then slot A. */
+/* With nothing confirmed: the highest counter, then the higher number (the tests' versions ascend with it), then slot
+ * A. */
 static uint8_t best(const struct oracle *o, const struct belief *b, const uint8_t in[2], uint8_t but)
 {
     uint8_t slot = ORACLE_NONE;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file oracle.h
- * What a device must do, told from outside: by what its application, its gateway and its supply have lived through. It knows nothing
- * of the journal and shares no code with core.
+ * What a device must do, told from outside: by what its application, its gateway and its supply have lived through. It
+ * knows nothing of the journal and shares no code with core.
  *
- * An act that was acknowledged has happened. An act that a power cut interrupted has happened or not: from then on there are two
- * beliefs, until the device shows which one is true. A device that shows something that no belief allows is wrong, and so is one that first
- * showed one and later the other.
+ * An act that was acknowledged has happened. An act that a power cut interrupted has happened or not: from then on
+ * there are two beliefs, until the device shows which one is true. A device that shows something that no belief allows
+ * is wrong, and so is one that first showed one and later the other.
  */
 #ifndef SUPPORT_ORACLE_H
 #define SUPPORT_ORACLE_H
@@ -23,7 +23,7 @@ enum oracle_cause { CAUSE_OTHER, CAUSE_WATCHDOG, CAUSE_FAULT, CAUSE_DEADLINE };
 struct belief {
     uint8_t confirmed_slot, confirmed;
     uint8_t candidate_slot, candidate;
-    uint8_t attempts; /* trial boots of the candidate; 0: pending */
+    uint8_t attempts;  /* trial boots of the candidate; 0: pending */
     uint16_t rejected; /* images, a bit each */
     uint32_t floor;
 };

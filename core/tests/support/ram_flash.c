@@ -232,9 +232,9 @@ static void tear_sector(struct ram_flash *f, unsigned sector)
     for (uint32_t i = 0; i < size; i += 4u) {
         uint8_t *at = ram_flash_at(f, base + i);
         uint32_t gone = kind == 1   ? 0xFFFFFFFFu
-                        : kind == 3 ? random32(f)                                /* any mixture */
-                        : kind == 4 ? (random32(f) % 2u == 0 ? 0xFFFFFFFFu : 0)  /* whole words */
-                                    : random32(f) & random32(f) & random32(f);   /* a few bits */
+                        : kind == 3 ? random32(f)                               /* any mixture */
+                        : kind == 4 ? (random32(f) % 2u == 0 ? 0xFFFFFFFFu : 0) /* whole words */
+                                    : random32(f) & random32(f) & random32(f);  /* a few bits */
 
         fota_put32(at, fota_get32(at) | gone);
     }

@@ -3,10 +3,10 @@
  * @file ram_flash.h
  * The STM32F407's flash in memory: its sectors, its rules, and what a cut of the supply leaves behind.
  *
- * Every word programmed and every sector erased is one operation. A rule that is broken by the caller (unaligned, outside, sector
- * 0) fails the test at once. A cut leaves the code under test by longjmp() to the place that ram_flash_cut_at() was given; what the
- * operation left half done stays in the memory, including bits that read differently from read to read until they are programmed
- * again or their sector is erased.
+ * Every word programmed and every sector erased is one operation. A rule that is broken by the caller (unaligned,
+ * outside, sector 0) fails the test at once. A cut leaves the code under test by longjmp() to the place that
+ * ram_flash_cut_at() was given; what the operation left half done stays in the memory, including bits that read
+ * differently from read to read until they are programmed again or their sector is erased.
  */
 #ifndef SUPPORT_RAM_FLASH_H
 #define SUPPORT_RAM_FLASH_H
@@ -20,8 +20,8 @@ enum ram_cut { RAM_CUT_NONE, RAM_CUT_BEFORE, RAM_CUT_INSIDE, RAM_CUT_AFTER };
 
 #define RAM_WEAK_WORDS 16u
 
-/** How the unsure bits of a word read: each by itself (half, an eighth, seven eighths of the time), or all together (half or seven
- *  eighths of the time done). */
+/** How the unsure bits of a word read: each by itself (half, an eighth, seven eighths of the time), or all together
+ * (half or seven eighths of the time done). */
 enum ram_weak_mode {
     RAM_WEAK_EACH_BIT,
     RAM_WEAK_RARELY_DONE,
@@ -68,7 +68,7 @@ struct ram_flash {
     uint64_t cut_op;
     jmp_buf *power_lost;
     /* faults of a living device */
-    uint32_t bad_from, bad_to; /* words in here cannot be programmed to 0 */
+    uint32_t bad_from, bad_to;          /* words in here cannot be programmed to 0 */
     bool bad_sector[FOTA_SECTOR_COUNT]; /* cannot be erased */
     bool supply_low;
     uint32_t unreadable; /* reads that touch this address fail; 0: none */
@@ -80,7 +80,8 @@ void ram_flash_init(struct ram_flash *flash);
 void ram_flash_copy(struct ram_flash *to, const struct ram_flash *from);
 /** The same where `to` was made such a copy before and `from` has not changed since: quicker. */
 void ram_flash_restore(struct ram_flash *to, const struct ram_flash *from);
-/** Cut the supply at an operation. @param op counted as `ops` counts: the first one is 0. @param seed what is left then. */
+/** Cut the supply at an operation. @param op counted as `ops` counts: the first one is 0. @param seed what is left
+ * then. */
 void ram_flash_cut_at(struct ram_flash *flash, enum ram_cut cut, uint64_t op, uint64_t seed, jmp_buf *power_lost);
 /** No cut is to come. */
 void ram_flash_no_cut(struct ram_flash *flash);

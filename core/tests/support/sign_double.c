@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A stand-in for ECDSA: thousands of boots in a sweep would spend all their time in it. A signature is good when it is what
- * this file makes of key and digest; everything that a header's signature has to do with stays as it is. */
+/* A stand-in for ECDSA: thousands of boots in a sweep would spend all their time in it. A signature is good when it is
+ * what this file makes of key and digest; everything that a header's signature has to do with stays as it is. */
 #include "sign.h"
 
 #include "fota/error.h"
