@@ -1,11 +1,13 @@
 # The front door of fota. `make help` says what there is; CMake and Ninja do the work.
 B ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
 .PHONY: help deps need build asan console test test-unit test-system test-console test-browser demo demo-once demo-flash size bench \
-        format lint clean
+        install deb dist test-deb format lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,20 @@ size: build ## the bootloader's size, stack and RAM
 
 bench: build ## figures, with what limits them
 	@bench/bench.py --build $(B)
+
+install: need $(B)/build.ninja ## everything to DESTDIR and PREFIX (/usr/local); the console's npm packages: docs/operate.md
+	@cmake -S . -B $(B) -DCMAKE_INSTALL_PREFIX=$(PREFIX) > /dev/null && cmake --build $(B) --target programs
+	@DESTDIR=$(abspath $(DESTDIR)) cmake --install $(B) --strip
+
+deb: need $(B)/build.ninja ## Debian packages in build/deb
+	@cmake -S . -B $(B) -DCMAKE_INSTALL_PREFIX=/usr > /dev/null && cmake --build $(B) --target programs
+	@packaging/deb/build $(B)
+
+dist: ## the sources as build/fota-VERSION.tar.xz, from what is committed
+	@mkdir -p $(B) && packaging/dist $(B)
+
+test-deb: deb ## needs root: the packages in a bare Debian 12, from installation to an update
+	@packaging/test-deb.sh $(B)
 
 format: ## clang-format every C file
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i

@@ -6,6 +6,7 @@ Without --once it prints the page's address and login and runs until Ctrl-C. Wit
 1.1.0 is uploaded, installed and confirmed, then 1.2.0, which never confirms, is rolled back."""
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -67,7 +68,8 @@ def start_gateway(bench, stack, run, broker, hub_url, token, port, control):
     part(stack, [os.path.join(bench.build, "gateway", "fota-gateway"), "--id", GATEWAY, "--broker", broker.address(),
                  "--hub-url", hub_url, "--hub-token-file", token, "--key", bench.public,
                  "--cache", os.path.join(run, "gateway"),
-                 "--device", f"name={DEVICE},port={port},baud=115200,pins=board:{control}", "--die-with-parent"],
+                 "--device", f"name={DEVICE},port={port},baud=115200,max-baud=115200,pins=board:{control}",  # slow enough to be watched
+                 "--die-with-parent"],
          "gateway", log=os.path.join(run, "gateway.log"))
 
 
@@ -94,7 +96,7 @@ def watch():
         time.sleep(0.5)
         for p in PARTS:
             if not p.alive():
-                sys.exit(f"demo: {p.name} ended:\n{p.output()[-2000:]}")
+                sys.exit(f"demo: {p.name} ended with status {p.proc.returncode} (negative: by that signal); its log: {p.log_path}")
 
 
 def main():
@@ -106,12 +108,18 @@ def main():
     p.add_argument("--picture", help="with --once: also save a picture of the page in the middle of the update")
     a = p.parse_args()
     signal.signal(signal.SIGTERM, stop_on_sigterm)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job inherits it ignored
     started = time.monotonic()
     bench = Bench(a.build, os.path.join(a.build, "demo"))
     packages = {"good": bench.package("1.1.0"), "bad": bench.package("1.2.0", "--deadline", BAD_DEADLINE_S)}
     bench.firmware_bin("1.1.0")
     password = once_in_a_clone(bench.path("password"), lambda: secrets.token_urlsafe(9))
     run = bench.path("once" if a.once else "run")
+    lock = open(run + ".lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"demo: another one runs in {run}; end it first, or build elsewhere with B=DIR")
     shutil.rmtree(run, ignore_errors=True)
     os.makedirs(run, mode=0o700)
 
@@ -126,7 +134,8 @@ def main():
             start_gateway(bench, stack, run, broker, hub_url, tokens[GATEWAY], tty, control)
             url = start_console(bench, stack, run, hub_url, broker, tokens["console"], password, a.port)
             print(f"\n  console   {url}\n  login     {USER} / {password}\n  packages  {packages['good']}\n"
-                  f"            {packages['bad']}  (never confirms)\n  logs      {run}\n", flush=True)
+                  f"            {packages['bad']}  (never confirms)\n  broker    {broker.address()}   gateway {GATEWAY}, device {DEVICE}\n"
+                  f"  board     {tty}\n            {control}  (its control socket: docs/board.md)\n  logs      {run}\n", flush=True)
             if a.once:
                 job = {"url": url, "user": USER, "password": password, "device": f"{GATEWAY}/{DEVICE}", "folder": bench.folder,
                        "picture": a.picture and os.path.abspath(a.picture), **packages}

@@ -19,7 +19,7 @@ RAM = 131072
 STACK_KEPT = 16384  # bootloader.ld asserts it
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
-            "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"],
+            "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
             "->install(": ["fota_server_install"]}
 LIBRARY_FRAME = 32  # memcpy and friends of picolibc carry no information; none of them uses more
 EXCEPTION_FRAME = 0  # the bootloader takes no interrupt

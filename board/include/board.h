@@ -20,6 +20,8 @@ struct board;
 
 #define BOARD_SECTORS 12u
 #define BOARD_UARTS 3u           /* USART1, USART2, USART3: numbered 1 to 3 everywhere below */
+#define BOARD_SPIS 2u            /* SPI1, SPI2: numbered 1 and 2 */
+#define BOARD_SPI_MAX 0x100000u  /* bytes in one transfer */
 #define BOARD_FOREVER UINT64_MAX /* as a duration: no limit */
 
 /** Where emulation may stop: after every basic block (fast) or after every instruction (exact). */
@@ -47,6 +49,7 @@ enum board_reset {
     BOARD_RESET_PIN,       /**< NRST was pulled low from outside */
     BOARD_RESET_SOFTWARE,  /**< AIRCR.SYSRESETREQ */
     BOARD_RESET_IWDG,      /**< the independent watchdog */
+    BOARD_RESET_BROWN_OUT, /**< the supply fell below the level of the option bytes (BOR) */
     BOARD_RESET_CAUSES
 };
 
@@ -62,7 +65,8 @@ enum board_rule {
     BOARD_RULE_DMA_SETUP,         /**< stream enabled with its flags set, or reprogrammed while enabled */
     BOARD_RULE_DMA_ADDRESS,       /**< DMA to or from an address that the DMA cannot reach (CCM, holes) */
     BOARD_RULE_READ_ONLY,         /**< store to system memory, the alias at 0 or the option bytes */
-    BOARD_RULE_BACKUP_LOCKED,     /**< backup register written while PWR_CR.DBP is 0 */
+    BOARD_RULE_BACKUP_LOCKED,     /**< backup register or backup SRAM written while PWR_CR.DBP is 0 */
+    BOARD_RULE_FLASH_SUPPLY,      /**< operation with a PSIZE that the supply is too low for: some bits do not change */
     BOARD_RULES
 };
 
@@ -80,6 +84,11 @@ struct board_counters {
     uint64_t uart_overruns[BOARD_UARTS + 1]; /**< bytes lost to ORE */
     uint64_t uart_lost[BOARD_UARTS + 1];     /**< bytes lost: receiver off, pin not routed, no power, disconnected */
     uint64_t uart_garbled[BOARD_UARTS + 1];  /**< bytes damaged by a baud rate mismatch, either direction */
+    uint64_t spi_bytes[BOARD_SPIS + 1];      /**< bytes that reached the chip's receiver, by SPI number */
+    uint64_t spi_overruns[BOARD_SPIS + 1];   /**< frames lost to OVR */
+    uint64_t spi_underruns[BOARD_SPIS + 1];  /**< frames that began with nothing to send: the last one went out again */
+    uint64_t spi_lost[BOARD_SPIS + 1];       /**< bytes clocked while the slave was off, not selected, not routed */
+    uint64_t spi_garbled[BOARD_SPIS + 1];    /**< bytes damaged by a wrong mode or a clock above half the bus clock */
     uint64_t faults[4];                      /**< HardFault, MemManage, BusFault, UsageFault entered */
     uint64_t exceptions;                     /**< all exceptions entered */
     uint64_t lockups;
@@ -148,6 +157,19 @@ void board_destroy(struct board *b);
  * On: RAM is filled with noise made from the seed, the chip starts after its power-on delay (1.5 ms).
  */
 void board_power(struct board *b, bool on);
+
+#define BOARD_SUPPLY_MAX 4000u /* mV: the absolute maximum rating */
+
+/**
+ * Set the voltage of the supply (3300 mV at the start). Below 1.68 V it is as if the power were off, and above 1.72 V
+ * on again (when it is switched on). Below the brown-out level of the option bytes the chip is held in reset, with its
+ * RAM kept. PWR's voltage detector sees it. Flash operations need 2.7 V for x32 and 2.1 V for x16: below that they
+ * leave some bits as they were, by the seed, without an error flag.
+ * @param millivolt 0 to BOARD_SUPPLY_MAX. @return false when it is above.
+ */
+bool board_supply(struct board *b, uint32_t millivolt);
+/** @return the voltage of the supply in mV, switched on or not. */
+uint32_t board_supply_mv(const struct board *b);
 
 /** Pull NRST low (true: the chip is held in reset) or let it go (false: it starts after 20 us). */
 void board_nrst(struct board *b, bool low);
@@ -238,8 +260,73 @@ void board_on_uart(struct board *b, unsigned n, void (*f)(void *context, unsigne
  */
 void board_uart_baud(struct board *b, unsigned n, uint32_t baud);
 
+/** Frames of the other end of a serial line. */
+enum board_uart_format {
+    BOARD_UART_FITS = 0, /**< always the chip's */
+    BOARD_UART_8N1,
+    BOARD_UART_8E1, /**< 9 bits behind the start bit: the chip needs M and PCE */
+    BOARD_UART_8O1
+};
+
+/**
+ * Set the frame format of the other end (default: it always fits). When the chip's differs, it sees framing or parity
+ * errors where the bits say so, and what it sends arrives garbled where the other end would see one.
+ * @return false when n or format is out of range.
+ */
+bool board_uart_format(struct board *b, unsigned n, enum board_uart_format format);
+
+/** Errors for board_uart_error. */
+enum board_uart_error {
+    BOARD_UART_PARITY = 1u << 0,  /**< one bit arrives wrong: PE if the chip checks parity, else a wrong byte */
+    BOARD_UART_FRAMING = 1u << 1, /**< no stop bit: FE */
+    BOARD_UART_NOISE = 1u << 2    /**< NE; the byte is right */
+};
+
+/**
+ * Let bytes arrive with errors. A new call replaces the last one.
+ * @param errors any of enum board_uart_error, or-ed. @param skip bytes that arrive well before the first.
+ * @param count bytes that arrive with the errors; 0 takes it back. @return false when n or errors is out of range.
+ */
+bool board_uart_error(struct board *b, unsigned n, unsigned errors, uint32_t skip, uint32_t count);
+
 /** Pull the cable (false) or plug it in (true, the default). Bytes on an open cable are lost. */
 void board_uart_connect(struct board *b, unsigned n, bool connected);
+
+/* --------------------------------------------------------------------------------------------------------- SPI */
+
+/** How the master outside clocks. The wires: SPI1 on PA4 (NSS) to PA7 (MOSI), SPI2 on PB12 to PB15; MSB first. */
+struct board_spi_options {
+    uint32_t hz;        /**< clock, 1000 to 100000000; 0 means 1 MHz. Above half the bus clock the slave gets garbage */
+    uint8_t mode;       /**< 0 to 3: CPOL << 1 | CPHA */
+    uint32_t gap_ns;    /**< pause between two bytes (two in a frame of 16 bits have none) */
+    uint32_t lead_ns;   /**< from NSS low to the first edge; 0 means one bit time */
+    bool keep_selected; /**< NSS stays low at the end */
+};
+
+/**
+ * Begin a transfer: NSS goes low at once, the bytes follow as the board runs, NSS goes high half a bit time behind
+ * the last (unless keep_selected). A length of 0 only moves NSS: low with keep_selected, else high.
+ * NSS floats until the first call for this SPI.
+ * @param n SPI number, 1 or 2. @param out bytes to the chip; NULL sends zeros. @param len at most BOARD_SPI_MAX.
+ * @param options NULL: 1 MHz, mode 0, no gap.
+ * @return false when a transfer is under way already or a parameter is out of range.
+ */
+bool board_spi_start(struct board *b, unsigned n, const void *out, size_t len, const struct board_spi_options *options);
+
+/** @return true until the transfer is over, NSS included. */
+bool board_spi_busy(const struct board *b, unsigned n);
+
+/** Take what the chip has sent in the present or the last transfer; what nobody drives reads 0xFF.
+ *  @return number of bytes copied. */
+size_t board_spi_read(struct board *b, unsigned n, void *in, size_t len);
+
+/**
+ * A whole transfer: board_spi_start, run until it is over, board_spi_read. The board runs on when its power is cut in
+ * the middle, as a master would go on; it ends early only when a callback asked for a stop.
+ * @param in receives what the chip sent; may be NULL. @return bytes that were clocked; 0 when it could not begin.
+ */
+size_t board_spi_transfer(struct board *b, unsigned n, const void *out, void *in, size_t len,
+                          const struct board_spi_options *options);
 
 /* ------------------------------------------------------------------------------------------------------- flash */
 
@@ -248,7 +335,7 @@ const uint8_t *board_flash(const struct board *b);
 
 /**
  * Put bytes into the flash as a programmer would, in no time.
- * @param address 0x08000000 to 0x080FFFFF. @return false when the range lies outside.
+ * @param address 0x08000000 to 0x080FFFFF. @return false when the range lies outside, or with RDP level 1.
  */
 bool board_flash_load(struct board *b, uint32_t address, const void *bytes, size_t len);
 
@@ -259,13 +346,21 @@ void board_flash_erase(struct board *b);
  *  peripherals. @return false when the range is not memory. */
 bool board_read(const struct board *b, uint32_t address, void *bytes, size_t len);
 
+/** The same for a debugger: with RDP level 1 neither flash nor backup SRAM can be read. Backup SRAM: 0x40024000. */
+bool board_debug_read(const struct board *b, uint32_t address, void *bytes, size_t len);
+/** @return true at RDP level 1. */
+bool board_read_protected(const struct board *b);
+
 /** Write SRAM or CCM. @return false when the range lies outside. */
 bool board_write(struct board *b, uint32_t address, const void *bytes, size_t len);
 
 /** Option bytes as FLASH_OPTCR shows them (reset value 0x0FFFAAED). Kept in the flash file. */
 uint32_t board_option_bytes(const struct board *b);
-/** Set them as a programmer would; takes effect at the next reset. @param optcr bits 27:16 and 15:2. */
-void board_option_bytes_set(struct board *b, uint32_t optcr);
+/**
+ * Set them as a programmer would; takes effect at the next reset. From RDP level 1 to 0 erases the flash.
+ * @param optcr bits 27:16 and 15:2. @return false for RDP level 2, which is refused.
+ */
+bool board_option_bytes_set(struct board *b, uint32_t optcr);
 
 /**
  * Cut the power at a flash operation (a sector erase, a mass erase, one program access).

@@ -50,7 +50,7 @@ static void add_list(cJSON *o, const char *name, const uint64_t *values, unsigne
 
 static cJSON *counters(struct board *b)
 {
-    static const char *const causes[BOARD_RESET_CAUSES] = {"power", "pin", "software", "watchdog"};
+    static const char *const causes[BOARD_RESET_CAUSES] = {"power", "pin", "software", "watchdog", "brown_out"};
     static const char *const faults[4] = {"hard", "memory", "bus", "usage"};
     const struct board_counters *c = board_counters(b);
     cJSON *o = cJSON_CreateObject(), *sub;
@@ -78,6 +78,11 @@ static cJSON *counters(struct board *b)
     add_list(o, "uart_overruns", c->uart_overruns, 1, BOARD_UARTS + 1);
     add_list(o, "uart_lost", c->uart_lost, 1, BOARD_UARTS + 1);
     add_list(o, "uart_garbled", c->uart_garbled, 1, BOARD_UARTS + 1);
+    add_list(o, "spi_bytes", c->spi_bytes, 1, BOARD_SPIS + 1);
+    add_list(o, "spi_overruns", c->spi_overruns, 1, BOARD_SPIS + 1);
+    add_list(o, "spi_underruns", c->spi_underruns, 1, BOARD_SPIS + 1);
+    add_list(o, "spi_lost", c->spi_lost, 1, BOARD_SPIS + 1);
+    add_list(o, "spi_garbled", c->spi_garbled, 1, BOARD_SPIS + 1);
     return o;
 }
 
@@ -94,6 +99,9 @@ static cJSON *status(struct app *app)
     cJSON_AddStringToObject(o, "pc", pc);
     cJSON_AddStringToObject(o, "nrst", board_nrst_is_low(b) ? "low" : "high");
     cJSON_AddNumberToObject(o, "boot0", board_boot0_is_high(b));
+    cJSON_AddNumberToObject(o, "supply_mv", board_supply_mv(b));
+    snprintf(pc, sizeof pc, "0x%08x", (unsigned) board_option_bytes(b));
+    cJSON_AddStringToObject(o, "option_bytes", pc);
     cJSON_AddNumberToObject(o, "speed", app->speed);
     cJSON_AddNumberToObject(o, "behind_ns", (double) app->behind_ns);
     cJSON *uarts = cJSON_AddArrayToObject(o, "uarts");
@@ -144,8 +152,11 @@ static cJSON *dump(struct app *app, char **word, unsigned words)
     if (!bytes)
         return failure("out of memory");
     cJSON *o;
-    if (!board_read(app->board, (uint32_t) address, bytes, (size_t) len))
-        o = failure("the range is not memory (flash 0x08000000, SRAM 0x20000000, CCM 0x10000000, ROM 0x1FFF0000)");
+    if (!board_debug_read(app->board, (uint32_t) address, bytes, (size_t) len))
+        o = failure(board_read_protected(app->board)
+                        ? "RDP level 1: flash and backup SRAM cannot be read from outside"
+                        : "the range is not memory (flash 0x08000000, SRAM 0x20000000, CCM 0x10000000, ROM 0x1FFF0000, "
+                          "backup SRAM 0x40024000)");
     else if (to_file)
         o = dump_to_file(bytes, (size_t) len, word[3]);
     else {
@@ -182,16 +193,68 @@ static cJSON *cut(struct app *app, char **word, unsigned words)
     return success();
 }
 
+/** "uart N error parity|framing|noise [COUNT [SKIP]]" */
+static cJSON *uart_error(struct app *app, unsigned n, char **word, unsigned words)
+{
+    static const char *const names[] = {"parity", "framing", "noise"};
+    uint64_t count = 1, skip = 0;
+    unsigned kind = 0;
+    while (kind < 3 && (words < 4 || strcmp(word[3], names[kind]) != 0))
+        kind++;
+    if (kind == 3 || words > 6 || (words > 4 && !number(word[4], UINT32_MAX, &count)) ||
+        (words > 5 && !number(word[5], UINT32_MAX, &skip)))
+        return failure("usage: uart N error parity|framing|noise [COUNT [SKIP]]");
+    board_uart_error(app->board, n, 1u << kind, (uint32_t) skip, (uint32_t) count);
+    return success();
+}
+
 static cJSON *uart(struct app *app, char **word, unsigned words)
 {
     uint64_t n;
-    if (words != 3 || !number(word[1], BOARD_UARTS, &n) || n < 1 ||
-        (strcmp(word[2], "connect") != 0 && strcmp(word[2], "disconnect") != 0))
-        return failure("usage: uart N connect|disconnect; N is 1 to 3");
+    enum board_uart_format format;
+    const char *what = words > 2 ? word[2] : "";
+    bool connect_it = strcmp(what, "connect") == 0;
+    if (words < 3 || !number(word[1], BOARD_UARTS, &n) || n < 1)
+        return failure("usage: uart N connect|disconnect|error|format ...; N is 1 to 3");
+    if (strcmp(what, "error") == 0)
+        return uart_error(app, (unsigned) n, word, words);
+    if (strcmp(what, "format") == 0) {
+        if (words != 4 || !port_format(word[3], &format))
+            return failure("usage: uart N format fits|8N1|8E1|8O1");
+        board_uart_format(app->board, (unsigned) n, format);
+        return success();
+    }
+    if (words != 3 || (!connect_it && strcmp(what, "disconnect") != 0))
+        return failure("usage: uart N connect|disconnect|error|format ...; N is 1 to 3");
     struct port *p = &app->port[n - 1];
     if (p->kind == PORT_NONE)
         return failure("this UART was not given with --uart");
-    return port_connect(app, p, strcmp(word[2], "connect") == 0) ? success() : failure("the port could not be opened");
+    return port_connect(app, p, connect_it) ? success() : failure("the port could not be opened");
+}
+
+/** "options": what they are; "options LIST": set them as a programmer would, for the next reset. */
+static cJSON *options(struct app *app, char **word, unsigned words)
+{
+    uint32_t value = board_option_bytes(app->board);
+    char text[16];
+    const char *wrong = words == 2 ? option_parse(word[1], &value) : NULL;
+    if (words > 2 || wrong)
+        return failure(wrong ? wrong : "usage: options [LIST], as rdp=1,bor=3,wdg=hw,wrp=0-2");
+    if (words == 2)
+        board_option_bytes_set(app->board, value);
+    cJSON *o = success();
+    snprintf(text, sizeof text, "0x%08x", (unsigned) board_option_bytes(app->board));
+    cJSON_AddStringToObject(o, "option_bytes", text);
+    return o;
+}
+
+static cJSON *supply(struct app *app, char **word, unsigned words)
+{
+    uint64_t mv;
+    if (words != 2 || !number(word[1], BOARD_SUPPLY_MAX, &mv))
+        return failure("usage: supply MV, 0 to 4000");
+    board_supply(app->board, (uint32_t) mv);
+    return success();
 }
 
 static cJSON *nrst(struct app *app, const char *how)
@@ -209,6 +272,21 @@ static cJSON *nrst(struct app *app, const char *how)
     return success();
 }
 
+/** "pin A5": its level; "pin A5 0|1|float": drive it from outside. */
+static cJSON *pin(struct app *app, char **word, unsigned words)
+{
+    uint64_t number_of = 0;
+    char port = words > 1 ? word[1][0] : 0;
+    if (words < 2 || words > 3 || port < 'A' || port > 'I' || !number(word[1] + 1, 15, &number_of) ||
+        (words == 3 && strcmp(word[2], "0") != 0 && strcmp(word[2], "1") != 0 && strcmp(word[2], "float") != 0))
+        return failure("usage: pin A0 to I15 [0|1|float]");
+    if (words == 3)
+        board_pin_set(app->board, port, (unsigned) number_of, word[2][0] == 'f' ? -1 : word[2][0] - '0');
+    cJSON *o = success();
+    cJSON_AddNumberToObject(o, "level", board_pin_get(app->board, port, (unsigned) number_of));
+    return o;
+}
+
 static cJSON *help(void)
 {
     static const char *const lines[] = {"power on|off",
@@ -218,6 +296,11 @@ static cJSON *help(void)
                                         "dump ADDR LEN [FILE]",
                                         "cut N [before|inside|after] [SEED]",
                                         "uart N connect|disconnect",
+                                        "uart N error parity|framing|noise [COUNT [SKIP]]",
+                                        "uart N format fits|8N1|8E1|8O1",
+                                        "supply MV",
+                                        "options [LIST]",
+                                        "pin PORTPIN [0|1|float]",
                                         "help",
                                         "quit"};
     cJSON *o = success(), *a = cJSON_AddArrayToObject(o, "commands");
@@ -228,10 +311,10 @@ static cJSON *help(void)
 
 static cJSON *command(struct app *app, char *line)
 {
-    char *word[5] = {NULL}, *save = NULL;
+    char *word[6] = {NULL}, *save = NULL;
     unsigned words = 0;
     for (char *w = strtok_r(line, " \t\r", &save); w; w = strtok_r(NULL, " \t\r", &save)) {
-        if (words == 5)
+        if (words == 6)
             return failure("too many words; try help");
         word[words++] = w;
     }
@@ -260,6 +343,12 @@ static cJSON *command(struct app *app, char *line)
         return cut(app, word, words);
     if (strcmp(word[0], "uart") == 0)
         return uart(app, word, words);
+    if (strcmp(word[0], "options") == 0)
+        return options(app, word, words);
+    if (strcmp(word[0], "supply") == 0)
+        return supply(app, word, words);
+    if (strcmp(word[0], "pin") == 0)
+        return pin(app, word, words);
     if (strcmp(word[0], "help") == 0)
         return help();
     if (strcmp(word[0], "quit") == 0 && words == 1) {

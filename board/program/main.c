@@ -55,6 +55,9 @@ void app_message(const char *format, ...)
 enum {
     O_LOAD = 256,
     O_UART,
+    O_SPI,
+    O_OPTIONS,
+    O_SUPPLY,
     O_CONTROL,
     O_REALTIME,
     O_SPEED,
@@ -78,7 +81,12 @@ static const struct argp_option options[] = {
     {"load", O_LOAD, "ADDR:FILE", 0, "Put FILE into the flash at ADDR before the start; may be given 16 times", 0},
     {"uart", O_UART, "N=KIND", 0,
      "Connect UART N (1 to 3) to pty:LINK (a symbolic link to a pty), unix:PATH (a socket that listens) or stdio; "
-     "',baud=RATE' or, on a pty, ',baud=termios' behind it makes a wrong baud rate give garbage",
+     "',baud=RATE' or, on a pty, ',baud=termios' behind it makes a wrong baud rate give garbage, and "
+     "',format=8N1', '8E1' or '8O1' a wrong frame format",
+     0},
+    {"spi", O_SPI, "N=unix:PATH", 0,
+     "Let a client of the Unix socket PATH be the master of SPI N (1 or 2); ',hz=N' (default 8000000), ',mode=0' to "
+     "',mode=3' and ',gap=NS' between two bytes may follow",
      0},
     {"control", O_CONTROL, "PATH", 0, "Listen for commands on the Unix socket PATH; send it 'help'", 0},
     {0, 0, 0, 0, "Time:", 1},
@@ -92,6 +100,11 @@ static const struct argp_option options[] = {
     {"lsi", O_LSI, "HZ", 0, "Frequency of the watchdog's oscillator, 17000 to 47000 (default 32000)", 2},
     {"uid", O_UID, "HEX", 0, "Unique id, 24 hexadecimal digits", 2},
     {"seed", O_SEED, "N", 0, "For the contents of RAM at power-on and for torn flash operations (default 1)", 2},
+    {"option-bytes", O_OPTIONS, "LIST", 0,
+     "Set option bytes before the start: a number as in FLASH_OPTCR, or any of rdp=0|1, bor=off|1|2|3, wdg=sw|hw, "
+     "wrp=none|SECTOR|FIRST-LAST with commas between",
+     2},
+    {"supply", O_SUPPLY, "MV", 0, "Voltage of the supply, 0 to 4000 mV (default 3300)", 2},
     {"power", O_POWER, "on|off", 0, "Supply at the start (default on)", 2},
     {"boot0", O_BOOT0, "0|1", 0, "Level of BOOT0 at the start (default 0)", 2},
     {"mode", O_MODE, "block|code", 0, "Stop after blocks of instructions (default) or after each one (slower)", 2},
@@ -172,6 +185,19 @@ static error_t parse_chip(int key, char *arg, struct argp_state *state)
             argp_error(state, "--seed is \"%s\", but must be a number", arg);
         a->options.seed = (uint64_t) v;
         return 0;
+    case O_OPTIONS: {
+        uint32_t ignored = 0;
+        wrong = option_parse(arg, &ignored);
+        if (wrong)
+            argp_error(state, "--option-bytes \"%s\" %s", arg, wrong);
+        a->app->option_bytes = arg;
+        return 0;
+    }
+    case O_SUPPLY:
+        if (!parse_number(arg, 0, BOARD_SUPPLY_MAX, &v))
+            argp_error(state, "--supply is \"%s\", but must be 0 to %u mV", arg, BOARD_SUPPLY_MAX);
+        a->app->supply_mv = (uint32_t) v;
+        return 0;
     case O_POWER:
         if (strcmp(arg, "on") != 0 && strcmp(arg, "off") != 0)
             argp_error(state, "--power is \"%s\", but must be on or off", arg);
@@ -206,6 +232,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         wrong = port_parse(a->app, arg);
         if (wrong)
             argp_error(state, "--uart \"%s\" %s", arg, wrong);
+        return 0;
+    case O_SPI:
+        wrong = spi_parse(a->app, arg);
+        if (wrong)
+            argp_error(state, "--spi \"%s\" %s", arg, wrong);
         return 0;
     case O_CONTROL:
         if (!*arg || strlen(arg) >= sizeof a->app->control.path)
@@ -289,11 +320,13 @@ static int loop(struct app *app)
         struct pollfd fds[MAX_FDS];
         unsigned n = control_poll_fds(app, fds);
         n += port_poll_fds(app, fds + n);
+        n += spi_poll_fds(app, fds + n);
         int64_t wait = wait_time(app, behind);
         struct timespec timeout = {.tv_sec = 0, .tv_nsec = wait};
         ppoll(fds, n, &timeout, &none);
         control_service(app);
         port_service(app);
+        spi_service(app);
         if (app->quit || stop_signal)
             break;
         uint64_t now = board_now(app->board);
@@ -313,6 +346,7 @@ static int loop(struct app *app)
         if (target > now && !run_board(app, behind ? slice : target - now))
             return 1;
         port_service(app);
+        spi_service(app);
     }
     return 0;
 }
@@ -337,6 +371,8 @@ static bool load_file(struct board *b, uint32_t address, const char *path)
             app_message("cannot read %s: %s", path, strerror(errno));
         else if (n == 0)
             app_message("%s is empty", path);
+        else if (board_read_protected(b))
+            app_message("%s cannot be loaded: the flash file is at RDP level 1 (--option-bytes rdp=0 erases it)", path);
         else if (!board_flash_load(b, address, bytes, n))
             app_message("%s (%zu bytes) at 0x%08x does not fit into the flash (0x08000000 to 0x080FFFFF)", path, n,
                         (unsigned) address);
@@ -398,6 +434,7 @@ int main(int argc, char **argv)
     struct arguments a = {.app = &app};
     int status = 1;
     app.speed = 1.0;
+    app.supply_mv = 3300;
     app.power = true;
     app.control.listener = -1;
     for (unsigned i = 0; i < MAX_CLIENTS; i++)
@@ -422,8 +459,13 @@ int main(int argc, char **argv)
     bool good = true;
     for (unsigned i = 0; i < a.loads && good; i++)
         good = load_file(app.board, a.load[i].address, a.load[i].file);
-    if (good && port_open_all(&app) && control_open(&app)) {
+    if (good && app.option_bytes) { /* behind --load: with RDP level 1 nothing can be loaded any more */
+        uint32_t value = board_option_bytes(app.board);
+        good = option_parse(app.option_bytes, &value) == NULL && board_option_bytes_set(app.board, value);
+    }
+    if (good && port_open_all(&app) && spi_open_all(&app) && control_open(&app)) {
         board_boot0(app.board, app.boot0);
+        board_supply(app.board, app.supply_mv);
         if (app.power)
             board_power(app.board, true);
         app_message("ready");
@@ -431,6 +473,7 @@ int main(int argc, char **argv)
     }
     control_close(&app);
     port_close_all(&app);
+    spi_close_all(&app);
     board_destroy(app.board);
     return status;
 }

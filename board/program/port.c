@@ -22,6 +22,17 @@ static struct termios terminal_before;
 
 /* ----------------------------------------------------------------------------------------------- configuration */
 
+bool port_format(const char *text, enum board_uart_format *format)
+{
+    static const char *const names[] = {"fits", "8N1", "8E1", "8O1"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *format = (enum board_uart_format) i;
+            return true;
+        }
+    return false;
+}
+
 const char *port_parse(struct app *app, const char *spec)
 {
     char text[160], *comma;
@@ -35,6 +46,13 @@ const char *port_parse(struct app *app, const char *spec)
         return "names a UART that is set already";
     uint32_t baud = 0;
     bool of_termios = false;
+    enum board_uart_format format = BOARD_UART_FITS;
+    comma = strstr(text, ",format=");
+    if (comma) { /* the last option */
+        if (!port_format(comma + 8, &format))
+            return "has a format that is not fits, 8N1, 8E1 or 8O1, or something behind it";
+        *comma = 0;
+    }
     comma = strstr(text, ",baud=");
     if (comma) {
         of_termios = strcmp(comma + 6, "termios") == 0;
@@ -67,6 +85,7 @@ const char *port_parse(struct app *app, const char *spec)
     snprintf(p->path, sizeof p->path, "%s", path);
     p->baud = baud;
     p->baud_of_termios = of_termios;
+    p->format = format;
     p->fd = p->listener = -1;
     return NULL;
 }
@@ -174,6 +193,7 @@ bool port_open_all(struct app *app)
         if (!open_port(p))
             return false;
         board_uart_baud(app->board, p->n, p->baud);
+        board_uart_format(app->board, p->n, p->format);
         board_on_uart(app->board, p->n, receive_byte, app);
         if (p->kind == PORT_PTY)
             app_message("UART %u: %s -> %s", p->n, p->path, p->slave);

@@ -52,6 +52,24 @@ void board_uart_baud(struct board *b, unsigned n, uint32_t baud)
         b->s.uart[n - 1].host_baud = baud;
 }
 
+bool board_uart_format(struct board *b, unsigned n, enum board_uart_format format)
+{
+    if (n < 1 || n > BOARD_UARTS || (unsigned) format > BOARD_UART_8O1)
+        return false;
+    b->s.uart[n - 1].format = (uint8_t) format;
+    return true;
+}
+
+bool board_uart_error(struct board *b, unsigned n, unsigned errors, uint32_t skip, uint32_t count)
+{
+    if (n < 1 || n > BOARD_UARTS || (errors & ~(unsigned) (BOARD_UART_PARITY | BOARD_UART_FRAMING | BOARD_UART_NOISE)))
+        return false;
+    b->s.uart[n - 1].errors = (uint8_t) errors;
+    b->s.uart[n - 1].error_skip = skip;
+    b->s.uart[n - 1].error_count = count;
+    return true;
+}
+
 void board_uart_connect(struct board *b, unsigned n, bool connected)
 {
     if (n >= 1 && n <= BOARD_UARTS)
@@ -68,7 +86,7 @@ const uint8_t *board_flash(const struct board *b)
 bool board_flash_load(struct board *b, uint32_t address, const void *bytes, size_t len)
 {
     uint32_t offset = address - FOTA_FLASH_BASE;
-    if (offset >= FOTA_FLASH_SIZE || len > FOTA_FLASH_SIZE - offset)
+    if (offset >= FOTA_FLASH_SIZE || len > FOTA_FLASH_SIZE - offset || board_read_protected(b))
         return false;
     if (len) {
         memcpy(b->flash + offset, bytes, len);
@@ -91,6 +109,19 @@ bool board_read(const struct board *b, uint32_t address, void *bytes, size_t len
     return p != NULL;
 }
 
+bool board_debug_read(const struct board *b, uint32_t address, void *bytes, size_t len)
+{
+    bool flash = address - FOTA_FLASH_BASE < FOTA_FLASH_SIZE || address < FOTA_FLASH_SIZE;
+    if (address - 0x40024000u < 0x1000u && len <= 0x1000u - (address - 0x40024000u)) {
+        for (size_t i = 0; i < len; i++) {
+            uint32_t at = address - 0x40024000u + (uint32_t) i;
+            ((uint8_t *) bytes)[i] = (uint8_t) (b->s.bkpsram[at / 4u] >> (8u * (at & 3u)));
+        }
+        return !board_read_protected(b);
+    }
+    return !(flash && board_read_protected(b)) && board_read(b, address, bytes, len);
+}
+
 bool board_write(struct board *b, uint32_t address, const void *bytes, size_t len)
 {
     uint8_t *p = len <= UINT32_MAX ? board_memory(b, address, (uint32_t) len, true) : NULL;
@@ -99,16 +130,6 @@ bool board_write(struct board *b, uint32_t address, const void *bytes, size_t le
         board_ram_changed(b, address, (uint32_t) len);
     }
     return p != NULL;
-}
-
-uint32_t board_option_bytes(const struct board *b)
-{
-    return board_store_get_options(b) | 1u;
-}
-
-void board_option_bytes_set(struct board *b, uint32_t optcr)
-{
-    board_store_options(b, optcr);
 }
 
 void board_cut(struct board *b, uint64_t operation, enum board_cut_phase phase, uint64_t seed)
@@ -184,5 +205,8 @@ uint64_t board_hash(struct board *b)
     for (unsigned i = 0; i < BOARD_UARTS; i++)
         for (size_t k = 0; k < b->to_chip[i].count; k++)
             h = mix(h, &b->to_chip[i].data[(b->to_chip[i].head + k) % b->to_chip[i].size], 1);
+    for (unsigned i = 0; i < BOARD_SPIS; i++)
+        for (size_t k = 0; k < b->to_spi[i].count; k++)
+            h = mix(h, &b->to_spi[i].data[(b->to_spi[i].head + k) % b->to_spi[i].size], 1);
     return h;
 }

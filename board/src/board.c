@@ -11,8 +11,7 @@
 
 static _Thread_local char create_error[160];
 
-#define POWER_UP_PS (1500u * (uint64_t) PS_PER_US) /* DS8626 TRSTTEMPO, typical */
-#define RESET_PS (20u * (uint64_t) PS_PER_US)      /* the chip holds NRST low for at least 20 us */
+#define RESET_PS (20u * (uint64_t) PS_PER_US) /* the chip holds NRST low for at least 20 us */
 
 /* --------------------------------------------------------------------------------------------------- messages */
 
@@ -59,7 +58,7 @@ const char *board_rule_name(enum board_rule rule)
 {
     static const char *const names[BOARD_RULES] = {"clock-gated", "flash-error",   "flash-zero-to-one", "flash-key",
                                                    "flash-flags", "flash-latency", "clock-limit",       "dma-setup",
-                                                   "dma-address", "read-only",     "backup-locked"};
+                                                   "dma-address", "read-only",     "backup-locked",     "flash-supply"};
     return (unsigned) rule < BOARD_RULES ? names[rule] : "unknown";
 }
 
@@ -140,6 +139,7 @@ struct board *board_create(const struct board_options *options)
     b->s.per_insn = 1u << 16;
     b->s.cpu = BOARD_CPU_OFF;
     b->s.random = b->options.seed;
+    b->s.supply_mv = 3300;
     b->deadline = NEVER;
     for (unsigned e = 0; e < EV_COUNT; e++)
         b->s.due[e] = NEVER;
@@ -172,6 +172,10 @@ void board_destroy(struct board *b)
         bytes_free(&b->to_chip[i]);
         bytes_free(&b->from_chip[i]);
     }
+    for (unsigned i = 0; i < BOARD_SPIS; i++) {
+        bytes_free(&b->to_spi[i]);
+        bytes_free(&b->from_spi[i]);
+    }
     free(b);
 }
 
@@ -185,8 +189,19 @@ static void noise(struct board *b, uint8_t *p, uint32_t len)
     }
 }
 
+void board_fill_with_noise(struct board *b)
+{
+    noise(b, b->sram, FOTA_RAM_SIZE);
+    noise(b, b->ccm, FOTA_CCM_SIZE);
+    for (unsigned i = 0; i < sizeof b->s.bkpsram / 4u; i++)
+        b->s.bkpsram[i] = (uint32_t) (b->options.seed * 0x9E3779B9u + i * 0x85EBCA6Bu);
+    board_ram_changed(b, FOTA_RAM_BASE, FOTA_RAM_SIZE);
+    board_ram_changed(b, FOTA_CCM_BASE, FOTA_CCM_SIZE);
+}
+
 void board_lose_power(struct board *b)
 {
+    b->s.switched_on = 0;
     if (b->s.cut_at && b->s.cut_phase == BOARD_CUT_INSIDE && b->s.cut_at == b->s.operations) {
         b->counters.power_cuts++;
         b->s.cut_at = 0;
@@ -197,7 +212,7 @@ void board_lose_power(struct board *b)
 }
 
 /** Everything but the CPU back to its state after a reset. */
-static void reset_peripherals(struct board *b, bool power)
+void board_reset_peripherals(struct board *b, bool power)
 {
     board_flash_reset(b);
     board_rcc_reset(b, power);
@@ -210,48 +225,17 @@ static void reset_peripherals(struct board *b, bool power)
     b->usage_fault = 0;
 }
 
-void board_power(struct board *b, bool on)
-{
-    if (on == (b->s.powered != 0))
-        return;
-    if (!on) {
-        board_flash_tear(b, board_random(&b->s.random) | 1u);
-        for (unsigned e = 0; e < EV_COUNT; e++)
-            if (e != EV_RX1 && e != EV_RX2 && e != EV_RX3)
-                board_cancel(b, (enum event) e);
-        reset_peripherals(b, true);
-        memset(b->s.backup, 0, sizeof b->s.backup);
-        b->s.powered = b->s.power_lost = 0;
-        b->s.cpu = BOARD_CPU_OFF;
-        board_time_horizon(b);
-        board_log_event(b, "power off");
-        return;
-    }
-    b->s.powered = 1;
-    noise(b, b->sram, FOTA_RAM_SIZE);
-    noise(b, b->ccm, FOTA_CCM_SIZE);
-    board_ram_changed(b, FOTA_RAM_BASE, FOTA_RAM_SIZE);
-    board_ram_changed(b, FOTA_CCM_BASE, FOTA_CCM_SIZE);
-    reset_peripherals(b, true);
-    b->counters.resets[BOARD_RESET_POWER]++;
-    b->s.csr_flags = 0x0E000000u; /* PORRSTF, PINRSTF, BORRSTF */
-    b->s.cpu = BOARD_CPU_RESET;
-    board_log_event(b, "power on");
-    if (!b->s.nrst_low)
-        board_schedule(b, EV_POWER_UP, board_time(b) + POWER_UP_PS);
-}
-
 void board_reset_assert(struct board *b, enum board_reset cause)
 {
-    static const uint32_t flag[BOARD_RESET_CAUSES] = {0x0E000000u, 0x04000000u, 0x14000000u, 0x24000000u};
-    static const char *const name[BOARD_RESET_CAUSES] = {"power-on", "NRST", "software", "watchdog"};
+    static const uint32_t flag[BOARD_RESET_CAUSES] = {0x0E000000u, 0x04000000u, 0x14000000u, 0x24000000u, 0x06000000u};
+    static const char *const name[BOARD_RESET_CAUSES] = {"power-on", "NRST", "software", "watchdog", "brown-out"};
     board_flash_tear(b, board_random(&b->s.random) | 1u);
-    reset_peripherals(b, false);
+    board_reset_peripherals(b, false);
     b->counters.resets[cause]++;
     b->s.csr_flags |= flag[cause];
     b->s.cpu = BOARD_CPU_RESET;
     board_log_event(b, "reset: %s", name[cause]);
-    if (!b->s.nrst_low)
+    if (!board_brown_out(b) && !b->s.nrst_low) /* the reset has taken a new brown-out level over */
         board_schedule(b, EV_POWER_UP, board_time(b) + RESET_PS);
 }
 
@@ -285,7 +269,7 @@ void board_nrst(struct board *b, bool low)
     if (low) {
         board_reset_assert(b, BOARD_RESET_PIN);
         board_cancel(b, EV_POWER_UP);
-    } else
+    } else if (!b->s.brown_out)
         board_schedule(b, EV_POWER_UP, board_time(b) + RESET_PS);
 }
 
@@ -313,7 +297,9 @@ enum board_stop board_run_until(struct board *b, uint64_t ns, unsigned on)
     b->deadline = ns >= (NEVER - now) / PS_PER_NS ? NEVER : now + ns * PS_PER_NS;
     b->uart_event = b->reset_event = b->lockup_event = b->sleep_event = b->stop_request = b->address_hit = false;
     board_time_horizon(b);
+    b->in_run = true;
     enum board_stop stop = board_cpu_loop(b);
+    b->in_run = false;
     b->deadline = NEVER;
     b->on = 0;
     board_time_horizon(b);

@@ -65,6 +65,7 @@ bool board_cpu_create(struct board *b)
     memcpy(b->sysmem + (HIDDEN_CODE - SYSMEM_BASE), hidden, sizeof hidden);
     for (unsigned i = 0; i < 3; i++)
         store32(b->sysmem + 0x7A10 + 4 * i, b->options.uid[i]);
+    memcpy(b->sysmem + (OTP_BASE - SYSMEM_BASE), board_store_otp(b), OTP_SIZE);
     b->sysmem[0x7A22] = (uint8_t) (FOTA_FLASH_SIZE / 1024u);
     b->sysmem[0x7A23] = (uint8_t) (FOTA_FLASH_SIZE / 1024u >> 8);
     if (!map_memory(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE, b->flash, false) ||
@@ -314,7 +315,7 @@ enum board_stop board_cpu_loop(struct board *b)
 {
     for (;;) {
         if (b->s.power_lost) {
-            board_power(b, false);
+            board_power_down(b);
             return BOARD_STOP_POWER;
         }
         if (b->s.reset_request)

@@ -30,9 +30,12 @@ static const struct {
     uint8_t unit, stream, channel, to_memory;
     uint32_t data_register;
 } requests[] = {
-    {1, 2, 4, true, 0x40011004u}, {1, 5, 4, true, 0x40011004u},  {1, 7, 4, false, 0x40011004u}, /* USART1 */
-    {0, 5, 4, true, 0x40004404u}, {0, 6, 4, false, 0x40004404u},                                /* USART2 */
-    {0, 1, 4, true, 0x40004804u}, {0, 3, 4, false, 0x40004804u}, {0, 4, 7, false, 0x40004804u}, /* USART3 */
+    {1, 2, 4, true, 0x40011004u},  {1, 5, 4, true, 0x40011004u},  {1, 7, 4, false, 0x40011004u}, /* USART1 */
+    {0, 5, 4, true, 0x40004404u},  {0, 6, 4, false, 0x40004404u},                                /* USART2 */
+    {0, 1, 4, true, 0x40004804u},  {0, 3, 4, false, 0x40004804u}, {0, 4, 7, false, 0x40004804u}, /* USART3 */
+    {1, 0, 3, true, 0x4001300Cu},  {1, 2, 3, true, 0x4001300Cu},  {1, 3, 3, false, 0x4001300Cu}, /* SPI1 */
+    {1, 5, 3, false, 0x4001300Cu},                                                               /* SPI1 */
+    {0, 3, 0, true, 0x4000380Cu},  {0, 4, 0, false, 0x4000380Cu},                                /* SPI2 */
 };
 #define REQUESTS (sizeof requests / sizeof requests[0])
 
@@ -170,6 +173,8 @@ void board_dma_kick(struct board *b)
 {
     for (unsigned i = 0; i < BOARD_UARTS; i++)
         board_uart_requests(b, i);
+    for (unsigned i = 0; i < BOARD_SPIS; i++)
+        board_spi_requests(b, i);
 }
 
 static void enable(struct board *b, unsigned unit, unsigned n)

@@ -48,7 +48,8 @@ void board_flash_reset(struct board *b)
     struct flash *f = &b->s.flash;
     memset(f, 0, sizeof *f);
     f->cr = CR_LOCK;
-    f->optcr = board_store_get_options(b) | OPTCR_LOCK;
+    f->options = board_store_get_options(b);
+    f->optcr = f->options | OPTCR_LOCK;
     board_cancel(b, EV_FLASH);
     board_cancel(b, EV_OPTIONS);
     show_options(b);
@@ -79,7 +80,38 @@ static uint64_t program_time(const struct board *b)
 
 static bool is_protected(const struct board *b, unsigned sector)
 {
-    return (b->s.flash.optcr >> (16u + sector) & 1u) == 0;
+    return (b->s.flash.options >> (16u + sector) & 1u) == 0;
+}
+
+/** Has the one-time programmable block of this address been locked? The lock bytes themselves always take writes. */
+static bool otp_locked(const struct board *b, uint32_t address)
+{
+    uint32_t offset = address - OTP_BASE;
+    return offset < OTP_LOCKS && b->sysmem[OTP_BASE - SYSMEM_BASE + OTP_LOCKS + offset / 32u] == 0;
+}
+
+/** The cells behind an address of the flash or the one-time programmable area. */
+static uint8_t *cells(const struct board *b, uint32_t address)
+{
+    return address - OTP_BASE < OTP_SIZE ? b->sysmem + (address - SYSMEM_BASE) : b->flash + (address - FOTA_FLASH_BASE);
+}
+
+/** RM0090 table "Program/erase parallelism": x8 from 1.8 V (here: always), x16 from 2.1 V, x32 from 2.7 V; x64 needs
+ * VPP. */
+static bool supply_fits(const struct board *b)
+{
+    static const uint16_t minimum_mv[4] = {0, 2100, 2700, UINT16_MAX};
+    return b->s.supply_mv >= minimum_mv[b->s.flash.cr >> 8 & 3u];
+}
+
+void board_flash_supply(struct board *b)
+{
+    struct flash *f = &b->s.flash;
+    if (f->op == FLASH_IDLE || f->op == FLASH_OPTIONS || f->weak || supply_fits(b))
+        return;
+    f->weak = 1;
+    board_rule(b, BOARD_RULE_FLASH_SUPPLY, f->cr >> 8 & 3u, "flash operation with PSIZE %u at %u mV: not reliable",
+               f->cr >> 8 & 3u, b->s.supply_mv);
 }
 
 static void error(struct board *b, uint32_t flags, uint32_t address, const char *why)
@@ -94,9 +126,10 @@ static void error(struct board *b, uint32_t flags, uint32_t address, const char 
 static void count(struct board *b)
 {
     const struct flash *f = &b->s.flash;
-    if (f->op == FLASH_PROGRAM)
-        b->counters.flash_programs[f->sector]++;
-    else
+    if (f->op == FLASH_PROGRAM) {
+        if (f->sector < BOARD_SECTORS)
+            b->counters.flash_programs[f->sector]++;
+    } else
         for (unsigned s = 0; s < BOARD_SECTORS; s++)
             if (f->op == FLASH_MASS || s == f->sector)
                 b->counters.flash_erases[s]++;
@@ -120,6 +153,8 @@ static void begin(struct board *b, enum flash_op op, uint64_t duration)
         return;
     }
     f->op = (uint8_t) op;
+    f->weak = 0;
+    board_flash_supply(b);
     f->started = board_time(b);
     f->done = f->started + duration;
     f->sr |= SR_BSY;
@@ -158,7 +193,8 @@ void board_flash_store(struct board *b, uint32_t address, unsigned size, uint32_
         board_flash_wait(b);
     if (b->s.power_lost)
         return;
-    unsigned sector = fota_sector_of(address);
+    bool otp = address - OTP_BASE < OTP_SIZE;
+    unsigned sector = otp ? BOARD_SECTORS : fota_sector_of(address);
     if (!(f->cr & CR_PG) || (f->cr & (CR_SER | CR_MER))) {
         error(b, SR_PGSERR, address, "store without PG, or with SER or MER");
         return;
@@ -171,15 +207,15 @@ void board_flash_store(struct board *b, uint32_t address, unsigned size, uint32_
         error(b, SR_PGPERR, address, "the width of the store is not PSIZE");
         return;
     }
-    if (is_protected(b, sector)) {
-        error(b, SR_WRPERR, address, "store to a write-protected sector");
+    if (otp ? otp_locked(b, address) : is_protected(b, sector)) {
+        error(b, SR_WRPERR, address, otp ? "store to a locked block" : "store to a write-protected sector");
         return;
     }
     f->address = address;
     f->width = (uint8_t) size;
     f->value = value;
     f->sector = (uint8_t) sector;
-    const uint8_t *p = b->flash + (address - FOTA_FLASH_BASE);
+    const uint8_t *p = cells(b, address);
     for (unsigned i = 0; i < size; i++)
         if (~p[i] & (uint8_t) (value >> (8 * i))) {
             board_rule(b, BOARD_RULE_FLASH_ZERO_TO_ONE, address, "programming 0x%08x would turn a 0 into a 1", address);
@@ -202,7 +238,7 @@ static void apply(struct board *b, uint64_t seed)
     uint32_t len = f->op == FLASH_MASS    ? FOTA_FLASH_SIZE
                    : f->op == FLASH_ERASE ? fota_sector_size(f->sector)
                                           : f->width;
-    uint8_t *p = b->flash + (first - FOTA_FLASH_BASE);
+    uint8_t *p = cells(b, first);
     if (!torn && f->op != FLASH_PROGRAM)
         memset(p, 0xFF, len);
     else
@@ -217,7 +253,10 @@ static void apply(struct board *b, uint64_t seed)
             }
             p[i] = (uint8_t) ((p[i] & ~which) | (goal & which));
         }
-    board_code_changed(b, first, len);
+    if (f->sector == BOARD_SECTORS && f->op == FLASH_PROGRAM)
+        memcpy(board_store_otp(b), b->sysmem + (OTP_BASE - SYSMEM_BASE), OTP_SIZE);
+    else
+        board_code_changed(b, first, len);
     count(b);
     f->op = FLASH_IDLE;
     f->sr &= ~(uint32_t) SR_BSY;
@@ -229,7 +268,7 @@ void board_flash_event(struct board *b)
     bool erase = f->op != FLASH_PROGRAM;
     if (f->op == FLASH_IDLE)
         return;
-    apply(b, 0);
+    apply(b, f->weak ? board_random(&b->s.random) | 1u : 0); /* no flag tells: RM0090 promises nothing */
     if (erase) {
         f->cr &= ~(uint32_t) CR_STRT;
         if (f->acr & (ACR_ICEN | ACR_DCEN))
@@ -251,6 +290,12 @@ void board_flash_tear(struct board *b, uint64_t seed)
 {
     if (b->s.flash.op == FLASH_IDLE)
         return;
+    if (b->s.flash.op == FLASH_OPTIONS) {
+        board_say(b, "change of the option bytes interrupted: they stay as they were");
+        b->s.flash.op = FLASH_IDLE;
+        board_cancel(b, EV_OPTIONS);
+        return;
+    }
     board_say(b, "flash operation %llu torn: %s", (unsigned long long) b->s.operations,
               b->s.flash.op == FLASH_PROGRAM ? "program" : "erase");
     apply(b, seed ? seed : 1u);
@@ -265,30 +310,70 @@ void board_flash_wait(struct board *b)
 
 /* ------------------------------------------------------------------------------------------------ option bytes */
 
+static unsigned rdp(uint32_t optcr)
+{
+    return optcr >> 8 & 0xFFu;
+}
+
 static void start_options(struct board *b)
 {
     struct flash *f = &b->s.flash;
-    if ((f->optcr >> 8 & 0xFFu) == 0xCCu) {
+    if (rdp(f->optcr) == 0xCCu) {
         board_rule(b, BOARD_RULE_FLASH_ERROR, 0xCC, "RDP level 2 asked for: refused here, it can never be undone");
         f->optcr &= ~(uint32_t) OPTCR_STRT;
         return;
     }
+    bool opened = rdp(f->options) != 0xAAu && rdp(f->optcr) == 0xAAu;
+    f->op = FLASH_OPTIONS; /* the bus stalls as with any other operation */
     f->sr |= SR_BSY;
-    board_schedule(b, EV_OPTIONS, board_time(b) + erase_time(b, FOTA_KIB(16)));
+    board_schedule(b, EV_OPTIONS,
+                   board_time(b) + erase_time(b, FOTA_KIB(16)) + (opened ? erase_time(b, FOTA_FLASH_SIZE) : 0));
+    b->attention = true;
+}
+
+/** RDP level 1 to 0: nothing of the firmware survives (RM0090 3.7.3). */
+static void erase_everything(struct board *b)
+{
+    memset(b->flash, 0xFF, FOTA_FLASH_SIZE);
+    board_code_changed(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
+    memset(b->s.bkpsram, 0, sizeof b->s.bkpsram);
 }
 
 void board_options_event(struct board *b)
 {
     struct flash *f = &b->s.flash;
-    bool was_open = (board_store_get_options(b) >> 8 & 0xFFu) == 0xAAu;
-    if (!was_open && (f->optcr >> 8 & 0xFFu) == 0xAAu) { /* RDP 1 to 0 erases everything */
-        memset(b->flash, 0xFF, FOTA_FLASH_SIZE);
-        board_code_changed(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
-    }
+    if (rdp(f->options) != 0xAAu && rdp(f->optcr) == 0xAAu)
+        erase_everything(b);
     board_store_options(b, f->optcr);
     show_options(b);
+    f->options = (f->options & 0xECu) | (board_store_get_options(b) & ~0xECu); /* BOR and user: at the next reset */
     f->optcr &= ~(uint32_t) OPTCR_STRT;
+    f->op = FLASH_IDLE;
     f->sr &= ~(uint32_t) SR_BSY;
+    board_dma_kick(b);
+}
+
+uint32_t board_option_bytes(const struct board *b)
+{
+    return board_store_get_options(b) | 1u;
+}
+
+bool board_option_bytes_set(struct board *b, uint32_t optcr)
+{
+    uint32_t old = board_store_get_options(b);
+    if (rdp(optcr) == 0xCCu) {
+        board_say(b, "RDP level 2 asked for: refused here, it can never be undone");
+        return false;
+    }
+    if (rdp(old) != 0xAAu && rdp(optcr) == 0xAAu)
+        erase_everything(b);
+    board_store_options(b, optcr);
+    return true;
+}
+
+bool board_read_protected(const struct board *b)
+{
+    return rdp(board_store_get_options(b)) != 0xAAu;
 }
 
 /* --------------------------------------------------------------------------------------------------- registers */

@@ -228,7 +228,7 @@ static bool on_protected(uc_engine *uc, uc_mem_type type, uint64_t address, int 
         b->split_bytes = (unsigned) size;
         b->split_address = a;
     }
-    if (a - FOTA_FLASH_BASE < FOTA_FLASH_SIZE) {
+    if (a - FOTA_FLASH_BASE < FOTA_FLASH_SIZE || a - OTP_BASE < OTP_SIZE) {
         if (size == 8) { /* two words, low one first, as the bus would see it */
             board_flash_store(b, a, 4, (uint32_t) value);
             board_flash_store(b, a + 4, 4, (uint32_t) ((uint64_t) value >> 32));

@@ -22,7 +22,10 @@ _Static_assert(BOARD_SECTORS == FOTA_SECTOR_COUNT, "the geometry stands in fota/
 #define NEVER UINT64_MAX
 
 #define SYSMEM_BASE 0x1FFF0000u
-#define SYSMEM_SIZE 0x10000u        /* with OTP, unique id and, at 0x1FFFC000, the option bytes */
+#define SYSMEM_SIZE 0x10000u /* with OTP, unique id and, at 0x1FFFC000, the option bytes */
+#define OTP_BASE 0x1FFF7800u
+#define OTP_LOCKS 512u /* offset of the 16 lock bytes, one for 32 bytes each */
+#define OTP_SIZE 528u
 #define HIDDEN_CODE 0x1FFF6F00u     /* clrex; wfi: see cpu.c */
 #define NO_STOP_ADDRESS 0x1FFF6F80u /* Unicorn wants an address to stop at: one that is never executed */
 
@@ -61,6 +64,8 @@ enum event {
     EV_IWDG,
     EV_IWDG_SYNC,
     EV_OPTIONS,
+    EV_SPI1,
+    EV_SPI2,
     EV_COUNT
 };
 
@@ -79,13 +84,15 @@ struct systick {
     uint64_t period; /* ps per tick in 1/2^16, 0 while off */
 };
 
-enum flash_op { FLASH_IDLE = 0, FLASH_PROGRAM, FLASH_ERASE, FLASH_MASS };
+enum flash_op { FLASH_IDLE = 0, FLASH_PROGRAM, FLASH_ERASE, FLASH_MASS, FLASH_OPTIONS };
 struct flash {
     uint32_t acr, sr, cr, optcr;
+    uint32_t options; /* in force: BOR and user options since the last reset, RDP and WRP since they were programmed */
     uint8_t key_state, locked_out, opt_key_state, opt_locked_out;
-    uint8_t op;    /* enum flash_op under way */
-    uint8_t width; /* program: bytes */
-    uint8_t sector;
+    uint8_t op;          /* enum flash_op under way */
+    uint8_t width;       /* program: bytes */
+    uint8_t sector;      /* BOARD_SECTORS: one-time programmable area */
+    uint8_t weak;        /* the supply was too low for PSIZE at some time of the operation */
     uint8_t cache_stale; /* erased with a cache on that was not flushed since */
     uint32_t address, value;
     uint64_t started, done;
@@ -108,9 +115,24 @@ struct uart {
     uint16_t rdr, tdr, tsr;
     uint8_t tdr_full, tsr_busy, heard;
     uint8_t connected;
+    uint8_t format, errors; /* of the other end: enum board_uart_format, enum board_uart_error to come */
+    uint32_t error_skip, error_count;
     uint32_t host_baud;
     uint64_t rx_free; /* end of the last byte on the receive line */
     uint8_t rx_idle_wait;
+};
+
+struct spi {
+    uint32_t cr1, cr2, sr, crcpr, i2scfgr, i2spr;
+    uint16_t rdr, tdr, shift;
+    uint8_t dr_read;   /* DR was read with OVR set: the next read of SR clears it */
+    uint8_t modf_seen; /* SR was read with MODF set: the next write to CR1 clears it */
+    uint8_t in_frame;  /* selected when the frame began */
+    uint8_t bytes;     /* in this frame */
+    /* the master outside */
+    uint8_t mode, phase, keep;
+    uint32_t hz;
+    uint64_t frame, gap; /* ps: eight bits, and the pause behind them */
 };
 
 struct stream {
@@ -136,6 +158,9 @@ struct chip {
     uint8_t powered, nrst_low, boot0, cpu; /* cpu: enum board_cpu_state */
     uint8_t reset_request;                 /* 0 or 1 + enum board_reset */
     uint8_t power_lost;
+    uint8_t switched_on; /* by board_power; `powered` needs the supply as well */
+    uint8_t brown_out;   /* held in reset by the brown-out reset */
+    uint16_t supply_mv;
     uint8_t wait_event; /* sleeping in WFE, not WFI */
     uint8_t invstate;   /* the next instruction would execute with T = 0 */
     uint32_t csr_flags; /* reset cause for RCC_CSR at the end of a reset */
@@ -151,11 +176,12 @@ struct chip {
     struct rcc rcc;
     struct gpio gpio[9];
     struct uart uart[BOARD_UARTS];
+    struct spi spi[BOARD_SPIS];
     struct dma dma[2];
     struct iwdg iwdg;
-    uint32_t backup[20];
+    uint32_t backup[20], bkpsram[1024];
     uint32_t crc, crc_idr;
-    uint32_t syscfg[9], exti[6];
+    uint32_t syscfg[9], exti[6], exti_level;
     uint32_t rtc[20];
     uint32_t rng_cr;
 };
@@ -219,6 +245,7 @@ struct board {
     bool attention;      /* a reason to take the slow path in the next hook */
     uint8_t traits;      /* of the blocks since the last look */
     bool hook_stop;      /* the last hook asked Unicorn to stop before the block */
+    bool in_run;         /* inside board_run_until */
     bool hidden;         /* the hidden code runs */
     bool masked;         /* PRIMASK and its like hold the candidate back */
     bool recheck;        /* the last block may have changed them */
@@ -256,6 +283,7 @@ struct board {
 
     /* outside */
     struct bytes to_chip[BOARD_UARTS], from_chip[BOARD_UARTS];
+    struct bytes to_spi[BOARD_SPIS], from_spi[BOARD_SPIS];
     void (*uart_cb[BOARD_UARTS])(void *, unsigned, uint8_t);
     void *uart_ctx[BOARD_UARTS];
     void (*log)(void *, uint64_t, const char *);
@@ -287,9 +315,18 @@ void board_rule(struct board *b, enum board_rule rule, uint32_t where, const cha
 void board_reset_assert(struct board *b, enum board_reset cause);
 void board_reset_end(struct board *b);
 void board_lose_power(struct board *b);
+void board_reset_peripherals(struct board *b, bool power);
+void board_fill_with_noise(struct board *b); /* the memories, at power-on */
 uint64_t board_random(uint64_t *state);
 
+/* power.c */
+void board_power_down(struct board *b);
+bool board_brown_out(struct board *b); /* take the level over; true: the supply is below it */
+uint32_t board_bkpsram_read(struct board *b, unsigned unit, uint32_t offset);
+void board_bkpsram_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask);
+
 /* store.c */
+uint8_t *board_store_otp(const struct board *b); /* where the one-time programmable area is kept */
 bool board_store_open(struct board *b, const char *path);
 void board_store_close(struct board *b);
 void board_store_options(struct board *b, uint32_t optcr);
@@ -379,6 +416,7 @@ void board_flash_event(struct board *b);
 void board_flash_tear(struct board *b, uint64_t seed);
 void board_flash_wait(struct board *b); /* the bus stalls until the operation is done */
 void board_options_event(struct board *b);
+void board_flash_supply(struct board *b); /* after a change of the supply */
 
 /* rcc.c */
 void board_rcc_reset(struct board *b, bool power);
@@ -401,6 +439,14 @@ void board_uart_tx_event(struct board *b, unsigned unit);
 void board_uart_requests(struct board *b, unsigned unit); /* DMA requests that are asserted now */
 void board_uart_rx_start(struct board *b, unsigned unit);
 
+/* spi.c */
+void board_spi_reset(struct board *b, unsigned unit);
+uint32_t board_spi_reg_read(struct board *b, unsigned unit, uint32_t offset);
+void board_spi_reg_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask);
+void board_spi_event(struct board *b, unsigned unit);
+void board_spi_requests(struct board *b, unsigned unit);
+void board_spi_pins(struct board *b); /* after a change of a pin: NSS may have fallen */
+
 /* dma.c */
 void board_dma_reset(struct board *b, unsigned unit);
 uint32_t board_dma_read(struct board *b, unsigned unit, uint32_t offset);
@@ -419,6 +465,7 @@ UNIT(syscfg)
 UNIT(exti)
 UNIT(rng)
 #undef UNIT
+void board_exti_sample(struct board *b); /* exti.c: after anything that may have changed a line's level */
 uint32_t board_rtc_read(struct board *b, unsigned unit, uint32_t offset);
 void board_rtc_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask);
 uint32_t board_iwdg_read(struct board *b, unsigned unit, uint32_t offset);

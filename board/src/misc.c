@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file misc.c
- * The small peripherals: GPIO, CRC, SYSCFG, EXTI (registers only), RNG, RTC backup registers, independent watchdog.
+ * The small peripherals: GPIO, CRC, RNG, RTC backup registers, independent watchdog.
  */
 #include "internal.h"
 
@@ -58,6 +58,7 @@ void board_gpio_write(struct board *b, unsigned port, uint32_t offset, uint32_t 
         if (offset == 0x14)
             g->regs[ODR] &= 0xFFFFu;
     }
+    board_exti_sample(b);
 }
 
 void board_pin_set(struct board *b, char port, unsigned pin, int level)
@@ -67,6 +68,8 @@ void board_pin_set(struct board *b, char port, unsigned pin, int level)
     struct gpio *g = &b->s.gpio[port - 'A'];
     g->driven = (uint16_t) (level < 0 ? g->driven & ~(1u << pin) : g->driven | 1u << pin);
     g->level = (uint16_t) (level > 0 ? g->level | 1u << pin : g->level & ~(1u << pin));
+    board_exti_sample(b);
+    board_spi_pins(b);
 }
 
 int board_pin_get(const struct board *b, char port, unsigned pin)
@@ -116,48 +119,6 @@ void board_crc_write(struct board *b, unsigned unit, uint32_t offset, uint32_t v
         b->s.crc_idr = value & 0xFFu;
     else if (offset == 8 && (value & 1u))
         b->s.crc = 0xFFFFFFFFu;
-}
-
-/* ------------------------------------------------------------------------------------------------ SYSCFG, EXTI */
-
-void board_syscfg_reset(struct board *b, unsigned unit)
-{
-    (void) unit;
-    memset(b->s.syscfg, 0, sizeof b->s.syscfg);
-}
-
-uint32_t board_syscfg_read(struct board *b, unsigned unit, uint32_t offset)
-{
-    (void) unit;
-    return offset < sizeof b->s.syscfg ? b->s.syscfg[offset / 4u] : 0;
-}
-
-void board_syscfg_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask)
-{
-    (void) unit;
-    if (offset < sizeof b->s.syscfg)
-        b->s.syscfg[offset / 4u] = merge(b->s.syscfg[offset / 4u], value, mask);
-}
-
-void board_exti_reset(struct board *b, unsigned unit)
-{
-    (void) unit;
-    memset(b->s.exti, 0, sizeof b->s.exti);
-}
-
-uint32_t board_exti_read(struct board *b, unsigned unit, uint32_t offset)
-{
-    (void) unit;
-    return offset < sizeof b->s.exti ? b->s.exti[offset / 4u] : 0;
-}
-
-void board_exti_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask)
-{
-    (void) unit;
-    if (offset == 0x14) /* PR: cleared by writing 1; nothing sets it here */
-        b->s.exti[5] &= ~value;
-    else if (offset < sizeof b->s.exti)
-        b->s.exti[offset / 4u] = merge(b->s.exti[offset / 4u], value, mask);
 }
 
 /* --------------------------------------------------------------------------------------------------------- RNG */

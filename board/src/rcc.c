@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file rcc.c
- * Clocks and power control (RM0090 chapters 5 and 7): oscillators with their start-up times, PLL, prescalers,
+ * Clocks (RM0090 chapter 7): oscillators with their start-up times, PLL, prescalers,
  * clock gates, peripheral resets, reset causes. Limits from DS8626.
  */
 #include "internal.h"
@@ -67,10 +67,15 @@ static uint32_t apb_divider(uint32_t ppre)
 static void check_limits(struct board *b)
 {
     const struct rcc *r = &b->s.rcc;
-    uint32_t latency = b->s.flash.acr & 7u, need = (r->hclk + 29999999u) / 30000000u - 1u;
+    /* RM0090 table 10: so much more for each wait state */
+    uint32_t mv = b->s.supply_mv, step = mv >= 2700   ? 30000000u
+                                         : mv >= 2400 ? 24000000u
+                                         : mv >= 2100 ? 22000000u
+                                                      : 20000000u;
+    uint32_t latency = b->s.flash.acr & 7u, need = (r->hclk + step - 1u) / step - 1u;
     if (latency < need)
-        board_rule(b, BOARD_RULE_FLASH_LATENCY, r->hclk, "HCLK %u Hz with %u flash wait states, needs %u", r->hclk,
-                   latency, need);
+        board_rule(b, BOARD_RULE_FLASH_LATENCY, r->hclk, "HCLK %u Hz with %u flash wait states, needs %u at %u mV",
+                   r->hclk, latency, need, mv);
     if (r->sysclk > 168000000u || r->apb1 > 42000000u || r->apb2 > 84000000u)
         board_rule(b, BOARD_RULE_CLOCK_LIMIT, r->sysclk ^ r->apb1,
                    "SYSCLK %u, APB1 %u, APB2 %u Hz: above 168, 42, 84 MHz", r->sysclk, r->apb1, r->apb2);
@@ -153,7 +158,7 @@ void board_rcc_reset(struct board *b, bool power)
 {
     struct rcc *r = &b->s.rcc;
     uint32_t bdcr = power ? 0 : value_of(b, BDCR); /* the backup domain keeps its settings */
-    uint32_t csr = power ? 0 : value_of(b, CSR) & 0xFF000000u;
+    uint32_t csr = power ? 0 : value_of(b, CSR) & 0xFF000000u, pwr_csr = power ? 0 : r->pwr_csr & 0x208u;
     memset(r, 0, sizeof *r);
     *reg(b, CR) = 0x83u;
     *reg(b, PLLCFGR) = 0x24003010u;
@@ -167,6 +172,7 @@ void board_rcc_reset(struct board *b, bool power)
     *reg(b, BDCR) = bdcr;
     *reg(b, CSR) = csr;
     r->pwr_cr = 0x4000u;
+    r->pwr_csr = pwr_csr; /* BRE, BRR */
     for (unsigned e = EV_HSI; e <= EV_LSI; e++)
         board_cancel(b, (enum event) e);
     if (power)
@@ -282,31 +288,4 @@ void board_rcc_write(struct board *b, unsigned unit, uint32_t offset, uint32_t v
             board_unit_reset(b, offset - AHB1RSTR + AHB1ENR, value);
         break;
     }
-}
-
-/* -------------------------------------------------------------------------------------------------------- PWR */
-
-void board_pwr_reset(struct board *b, unsigned unit)
-{
-    (void) unit;
-    b->s.rcc.pwr_cr = 0x4000u;
-    b->s.rcc.pwr_csr = 0;
-}
-
-uint32_t board_pwr_read(struct board *b, unsigned unit, uint32_t offset)
-{
-    (void) unit;
-    if (offset == 0)
-        return b->s.rcc.pwr_cr;
-    return offset == 4 ? b->s.rcc.pwr_csr | 1u << 14 : 0; /* VOSRDY; PVDO 0: the supply is always good */
-}
-
-void board_pwr_write(struct board *b, unsigned unit, uint32_t offset, uint32_t value, uint32_t mask)
-{
-    (void) unit;
-    if (offset == 0) {
-        b->s.rcc.pwr_cr = merge(b->s.rcc.pwr_cr, value, mask) & 0x43F3u; /* CWUF, CSBF read 0 */
-        board_rcc_clocks(b);
-    } else if (offset == 4)
-        b->s.rcc.pwr_csr = merge(b->s.rcc.pwr_csr, value, mask) & 0x300u;
 }

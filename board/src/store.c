@@ -20,7 +20,9 @@
 #define SIDE_MAGIC 0x46534231u   /* "1BSF" */
 #define OPTCR_ERASED 0x0FFFAAECu /* reset value of FLASH_OPTCR without OPTLOCK */
 
-/* Side page, little-endian words: magic, option bytes as OPTCR, its complement. */
+#define SIDE_OTP 256u /* offset of the one-time programmable area */
+
+/* Side page, little-endian words: magic, option bytes as OPTCR, its complement; then the one-time programmable area. */
 static uint8_t *side(const struct board *b)
 {
     return b->flash + FOTA_FLASH_SIZE;
@@ -84,6 +86,11 @@ void board_store_close(struct board *b)
         munmap(b->flash_alias, FOTA_FLASH_SIZE);
     if (b->flash_fd >= 0)
         close(b->flash_fd);
+}
+
+uint8_t *board_store_otp(const struct board *b)
+{
+    return side(b) + SIDE_OTP;
 }
 
 uint32_t board_store_get_options(const struct board *b)

@@ -115,6 +115,10 @@ static void dispatch(struct board *b, enum event e)
     case EV_OPTIONS:
         board_options_event(b);
         break;
+    case EV_SPI1:
+    case EV_SPI2:
+        board_spi_event(b, (unsigned) e - EV_SPI1);
+        break;
     case EV_COUNT:
         break;
     }

@@ -26,6 +26,7 @@ enum {
     CR1_TCIE = 1u << 6,
     CR1_TXEIE = 1u << 7,
     CR1_PEIE = 1u << 8,
+    CR1_PS = 1u << 9,
     CR1_PCE = 1u << 10,
     CR1_M = 1u << 12,
     CR1_UE = 1u << 13,
@@ -54,6 +55,8 @@ static uint64_t frame_time(const struct board *b, unsigned i, bool transmit)
     if (baud == 0)
         baud = 115200;
     uint64_t half_bits = 2u * (u->cr1 & CR1_M ? 10u : 9u) + half_stop_bits[u->cr2 >> 12 & 3u];
+    if (!transmit && u->format != BOARD_UART_FITS)
+        half_bits = u->format == BOARD_UART_8N1 ? 20u : 22u;
     return half_bits * PS_PER_S / 2u / baud;
 }
 
@@ -88,12 +91,16 @@ void board_uart_reset(struct board *b, unsigned i)
     struct uart *u = &b->s.uart[i];
     uint32_t baud = u->host_baud;
     uint64_t rx_free = u->rx_free;
-    uint8_t connected = u->connected;
+    struct uart outside = *u;
     memset(u, 0, sizeof *u);
     u->sr = SR_TXE | SR_TC;
     u->host_baud = baud;
     u->rx_free = rx_free;
-    u->connected = connected;
+    u->connected = outside.connected;
+    u->format = outside.format;
+    u->errors = outside.errors;
+    u->error_skip = outside.error_skip;
+    u->error_count = outside.error_count;
     board_cancel(b, (enum event)(EV_TX1 + i));
     update_irq(b, i);
 }
@@ -118,6 +125,50 @@ void board_uart_rx_start(struct board *b, unsigned i)
     board_schedule(b, e, u->rx_free);
 }
 
+/** @return the parity bit that makes the number of ones even, or odd. */
+static uint16_t parity_of(uint32_t bits, bool odd)
+{
+    return (uint16_t) ((unsigned) __builtin_parity(bits) ^ odd);
+}
+
+/** The bits of a frame behind its start bit as they are on the wire, and how many. */
+static uint16_t host_frame(const struct uart *u, uint8_t byte, unsigned *bits)
+{
+    bool nine = (u->cr1 & CR1_M) != 0;
+    *bits = u->format == BOARD_UART_FITS ? (nine ? 9u : 8u) : u->format == BOARD_UART_8N1 ? 8u : 9u;
+    if (u->format != BOARD_UART_FITS)
+        return (uint16_t) (*bits == 8 ? byte : byte | parity_of(byte, u->format == BOARD_UART_8O1) << 8);
+    if (!(u->cr1 & CR1_PCE))
+        return byte;
+    uint8_t data = nine ? byte : byte & 0x7Fu;
+    return (uint16_t) (data | parity_of(data, (u->cr1 & CR1_PS) != 0) << (nine ? 8 : 7));
+}
+
+/** What the receiver makes of a frame of the other end, errors that were asked for included. */
+static uint16_t sample(struct uart *u, uint8_t byte, bool more, uint32_t *flags)
+{
+    unsigned bits, mine = u->cr1 & CR1_M ? 9u : 8u;
+    uint16_t frame = host_frame(u, byte, &bits);
+    if (mine < bits && !((uint32_t) frame >> mine & 1u)) /* a data or parity bit where the stop bit should be */
+        *flags |= SR_FE;
+    if (mine > bits) {
+        frame = (uint16_t) (frame | 1u << bits); /* the stop bit; behind it the line is idle, or the next start bit */
+        *flags |= more ? SR_FE : 0u;
+    }
+    frame &= (uint16_t) ((1u << mine) - 1u);
+    if (u->error_count && u->error_skip)
+        u->error_skip--;
+    else if (u->error_count) {
+        u->error_count--;
+        frame ^= u->errors & BOARD_UART_PARITY ? 1u : 0u;
+        *flags |= (u->errors & BOARD_UART_FRAMING ? (uint32_t) SR_FE : 0u) |
+                  (u->errors & BOARD_UART_NOISE ? (uint32_t) SR_NE : 0u);
+    }
+    if ((u->cr1 & CR1_PCE) && parity_of(frame, (u->cr1 & CR1_PS) != 0))
+        *flags |= SR_PE;
+    return frame;
+}
+
 static void receive(struct board *b, unsigned i, uint8_t byte)
 {
     struct uart *u = &b->s.uart[i];
@@ -132,12 +183,13 @@ static void receive(struct board *b, unsigned i, uint8_t byte)
         flags = SR_FE | SR_NE;
         b->counters.uart_garbled[i + 1]++;
     }
+    uint16_t frame = sample(u, byte, b->to_chip[i].count != 0, &flags);
     if (u->sr & SR_RXNE) { /* the byte in the shift register is lost, the one in DR stays */
         u->sr |= SR_ORE;
         b->counters.uart_overruns[i + 1]++;
     } else {
         b->counters.uart_rx[i + 1]++;
-        u->rdr = (u->cr1 & CR1_PCE) && !(u->cr1 & CR1_M) ? byte & 0x7Fu : byte;
+        u->rdr = frame; /* with the parity bit as its highest */
         u->sr |= SR_RXNE | flags;
     }
     board_uart_requests(b, i);
@@ -179,14 +231,29 @@ static void shift_out(struct board *b, unsigned i)
     board_schedule(b, (enum event)(EV_TX1 + i), board_time(b) + frame_time(b, i, true));
 }
 
-static void send(struct board *b, unsigned i, uint8_t byte)
+/** Does the other end, with its own format, take the frame for a good one? */
+static bool format_fits(const struct uart *u, uint16_t frame)
 {
-    if (!b->s.uart[i].connected || !board_uart_routed(b, i + 1u, false)) {
+    if (u->format == BOARD_UART_FITS)
+        return true;
+    if (!(u->cr1 & CR1_M))
+        frame |= 0x100u; /* the stop bit */
+    if (u->format == BOARD_UART_8N1)
+        return frame >> 8 & 1u;
+    return (frame >> 8 & 1u) == parity_of(frame & 0xFFu, u->format == BOARD_UART_8O1);
+}
+
+static void send(struct board *b, unsigned i, uint16_t frame)
+{
+    const struct uart *u = &b->s.uart[i];
+    unsigned data_bits = (u->cr1 & CR1_M ? 9u : 8u) - (u->cr1 & CR1_PCE ? 1u : 0u);
+    uint8_t byte = (uint8_t) (u->format == BOARD_UART_FITS ? frame & ((1u << data_bits) - 1u) : frame);
+    if (!u->connected || !board_uart_routed(b, i + 1u, false)) {
         b->counters.uart_lost[i + 1]++;
         return;
     }
     b->counters.uart_tx[i + 1]++;
-    if (!baud_fits(b, i)) {
+    if (!baud_fits(b, i) || !format_fits(u, frame)) {
         byte = garble(byte);
         b->counters.uart_garbled[i + 1]++;
     }
@@ -203,7 +270,13 @@ void board_uart_tx_event(struct board *b, unsigned i)
 {
     struct uart *u = &b->s.uart[i];
     u->tsr_busy = 0;
-    send(b, i, (uint8_t) (u->cr1 & CR1_PCE && !(u->cr1 & CR1_M) ? u->tsr & 0x7Fu : u->tsr));
+    unsigned top = u->cr1 & CR1_M ? 8u : 7u;
+    uint16_t frame = u->tsr & (uint16_t) ((2u << top) - 1u);
+    if (u->cr1 & CR1_PCE) { /* parity takes the place of the highest bit */
+        frame &= (uint16_t) ((1u << top) - 1u);
+        frame |= (uint16_t) (parity_of(frame, (u->cr1 & CR1_PS) != 0) << top);
+    }
+    send(b, i, frame);
     if (u->tdr_full)
         shift_out(b, i);
     else

@@ -484,6 +484,114 @@ static void test_unix_socket_and_stdio(void **state)
     close(out[0]);
 }
 
+static int connect_to(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    assert_int_equal(connect(fd, (struct sockaddr *) &a, sizeof a), 0);
+    return fd;
+}
+
+/** One SPI transfer through the socket; answers that do not come within 5 s fail. */
+static void spi_message(int fd, const uint8_t *out, uint8_t *in, size_t len)
+{
+    uint8_t head[2] = {(uint8_t) len, (uint8_t) (len >> 8)};
+    assert_int_equal(write(fd, head, 2), 2);
+    assert_int_equal(write(fd, out, len), len);
+    for (size_t done = 0; done < len;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        ssize_t n = read(fd, in + done, len - done);
+        assert_true(n > 0);
+        done += (size_t) n;
+    }
+}
+
+static void test_spi_socket(void **state)
+{
+    char path[64], spec[128];
+    uint8_t out[256], in[256];
+    (void) state;
+    unlink(flash);
+    snprintf(path, sizeof path, "%s/spi", directory);
+    snprintf(spec, sizeof spec, "1=unix:%s,hz=4000000,mode=0,gap=1000", path);
+    pid_t pid = start("--fast", "--spi", spec, (char *) NULL);
+    int fd = connect_control(), port = open(tty, O_RDWR | O_NOCTTY), spi = connect_to(path);
+    usleep(100000);
+    assert_int_equal(write(port, "s", 1), 1);
+    assert_true(hear(port, "s\n", 5000));
+    for (unsigned i = 0; i < 256; i++)
+        out[i] = (uint8_t) (i ^ 0x5A);
+    spi_message(spi, out, in, 256);
+    spi_message(spi, in, in, 100);
+    assert_memory_equal(in, out, 100);
+    close(spi);
+    usleep(100000);
+    spi = connect_to(path); /* the next client */
+    spi_message(spi, out, in, 156);
+    assert_memory_equal(in, out + 100, 156);
+    cJSON *o = ask(fd, "pin A4");
+    assert_int_equal((int) cJSON_GetNumberValue(cJSON_GetObjectItem(o, "level")), 1);
+    cJSON_Delete(o);
+    expect(fd, "pin A0 1", true);
+    expect(fd, "pin J0", false);
+    expect(fd, "pin A16", false);
+    expect(fd, "quit", true);
+    assert_int_equal(finish(pid), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    close(spi);
+    close(port);
+    close(fd);
+}
+
+static void expect_number(int fd, const char *command, const char *member, double want)
+{
+    cJSON *o = ask(fd, command);
+    if (cJSON_GetNumberValue(cJSON_GetObjectItem(o, member)) != want)
+        fail_msg("\"%s\" answered %s", command, cJSON_PrintUnformatted(o));
+    cJSON_Delete(o);
+}
+
+static void test_supply_and_options(void **state)
+{
+    (void) state;
+    unlink(flash);
+    pid_t pid = start("--fast", "--option-bytes", "bor=3,wrp=8-11", "--supply", "3000", (char *) NULL);
+    int fd = connect_control();
+    cJSON *o = ask(fd, "options");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "option_bytes")), "0x00ffaae1");
+    cJSON_Delete(o);
+    expect_number(fd, "status", "supply_mv", 3000);
+    expect(fd, "supply 2750", true); /* below level 3 */
+    o = ask(fd, "status");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "cpu")), "reset");
+    cJSON *counters = cJSON_GetObjectItem(o, "counters");
+    assert_int_equal(
+        (int) cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(counters, "resets"), "brown_out")), 1);
+    cJSON_Delete(o);
+    expect(fd, "supply 3300", true);
+    expect(fd, "supply 4001", false);
+    expect(fd, "supply", false);
+    expect(fd, "dump 0x08000000 16", true);
+    expect(fd, "options rdp=2", false);
+    expect(fd, "options wrp=12", false);
+    expect(fd, "options rdp=1,wdg=hw,wrp=none,bor=off", true);
+    o = ask(fd, "options");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "option_bytes")), "0x0fff55cd");
+    cJSON_Delete(o);
+    expect(fd, "dump 0x08000000 16", false);
+    expect(fd, "dump 0x20000000 16", true);
+    expect(fd, "uart 3 error parity 2 1", true);
+    expect(fd, "uart 3 error strange", false);
+    expect(fd, "uart 3 format 8E1", true);
+    expect(fd, "uart 3 format 7E2", false);
+    expect(fd, "quit", true);
+    assert_int_equal(finish(pid), 0);
+    close(fd);
+    unlink(flash);
+}
+
 static int set_up(void **state)
 {
     (void) state;
@@ -521,6 +629,8 @@ int main(void)
         cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_dies_with_parent),
         cmocka_unit_test(test_unix_socket_and_stdio),
+        cmocka_unit_test(test_spi_socket),
+        cmocka_unit_test(test_supply_and_options),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

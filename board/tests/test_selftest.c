@@ -6,18 +6,62 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKS 180 /* at least so many; a self-test that ends early must not count as a success */
+#define CHECKS 260 /* at least so many; a self-test that ends early must not count as a success */
 
 struct run {
     struct board *b;
     char line[256];
     size_t len;
     unsigned passed, failed;
-    bool pulse, done, success;
+    bool pulse, brown_out, done, success;
 };
+
+static size_t from_hex(const char *text, uint8_t *bytes, size_t size)
+{
+    size_t n = 0;
+    for (unsigned v; n < size && sscanf(text + 2 * n, "%2x", &v) == 1; n++)
+        bytes[n] = (uint8_t) v;
+    return n;
+}
+
+/** "SPI N MODE HZ GAP_NS HEX": the host clocks these bytes. "MISO N HEX": what it must have got from the last ones. */
+static void on_spi(struct run *r)
+{
+    unsigned n, mode, hz, gap;
+    uint8_t bytes[64], got[64];
+    char hex[130];
+    if (sscanf(r->line, "SPI %u %u %u %u %129s", &n, &mode, &hz, &gap, hex) == 5) {
+        const struct board_spi_options o = {.hz = hz, .mode = (uint8_t) mode, .gap_ns = gap};
+        assert_true(board_spi_start(r->b, n, bytes, from_hex(hex, bytes, sizeof bytes), &o));
+    } else if (sscanf(r->line, "MISO %u %129s", &n, hex) == 2) {
+        size_t len = from_hex(hex, bytes, sizeof bytes);
+        if (board_spi_read(r->b, n, got, sizeof got) != len || memcmp(got, bytes, len) != 0) {
+            r->failed++;
+            print_message("FAIL %s: got %02x %02x %02x\n", r->line, got[0], got[1], got[2]);
+        } else
+            r->passed++;
+    }
+}
+
+/** "SUPPLY MV", "UARTERR KIND" (for the next byte), "FORMAT NAME". */
+static void on_line_setting(struct run *r)
+{
+    static const char *const errors[] = {"parity", "framing", "noise"}, *const formats[] = {"fits", "8N1", "8E1",
+                                                                                            "8O1"};
+    if (strncmp(r->line, "SUPPLY ", 7) == 0)
+        assert_true(board_supply(r->b, (uint32_t) strtoul(r->line + 7, NULL, 10)));
+    for (unsigned i = 0; i < 3; i++)
+        if (strncmp(r->line, "UARTERR ", 8) == 0 && strcmp(r->line + 8, errors[i]) == 0)
+            assert_true(board_uart_error(r->b, 3, 1u << i, 0, 1));
+    for (unsigned i = 0; i < 4; i++)
+        if (strncmp(r->line, "FORMAT ", 7) == 0 && strcmp(r->line + 7, formats[i]) == 0)
+            assert_true(board_uart_format(r->b, 3, (enum board_uart_format) i));
+}
 
 static void on_line(struct run *r)
 {
+    on_spi(r);
+    on_line_setting(r);
     if (strncmp(r->line, "ok ", 3) == 0)
         r->passed++;
     else if (strncmp(r->line, "FAIL ", 5) == 0) {
@@ -31,6 +75,9 @@ static void on_line(struct run *r)
         }
     } else if (strncmp(r->line, "PULSE", 5) == 0) {
         r->pulse = true;
+        board_request_stop(r->b);
+    } else if (strcmp(r->line, "BROWN OUT") == 0) {
+        r->brown_out = true;
         board_request_stop(r->b);
     } else if (strncmp(r->line, "DONE ", 5) == 0) {
         r->done = true;
@@ -69,8 +116,18 @@ static uint64_t run(enum board_mode mode, bool no_shortcuts)
     board_pin_set(r.b, 'A', 2, mode == BOARD_MODE_CODE); /* these faults are found in CODE mode only */
     board_on_uart(r.b, 3, on_byte, &r);
     board_power(r.b, true);
-    for (int i = 0; i < 4 && !r.done; i++) {
+    for (int i = 0; i < 5 && !r.done; i++) {
         board_run(r.b, 20u * (uint64_t) SECONDS);
+        if (r.brown_out) {
+            board_supply(r.b, 2800);
+            board_run(r.b, 10u * MS);
+            board_supply(r.b, 2900); /* not yet above the rising threshold */
+            board_run(r.b, 10u * MS);
+            assert_int_equal(board_cpu(r.b), BOARD_CPU_RESET);
+            board_supply(r.b, 3300);
+            r.brown_out = false;
+            continue;
+        }
         if (!r.pulse)
             break;
         r.pulse = false;
@@ -88,9 +145,10 @@ static uint64_t run(enum board_mode mode, bool no_shortcuts)
     for (unsigned cause = 0; cause < BOARD_RESET_CAUSES; cause++)
         assert_int_equal(c->resets[cause], 1);
     assert_int_equal(c->lockups, 0);
-    assert_int_equal(c->rules[BOARD_RULE_CLOCK_GATED], 2);  /* the two that the self-test commits on purpose */
-    assert_int_equal(c->rules[BOARD_RULE_FLASH_ERROR], 11); /* one for each error check */
-    assert_int_equal(c->rules[BOARD_RULE_BACKUP_LOCKED], 1);
+    assert_int_equal(c->rules[BOARD_RULE_CLOCK_GATED], 3);  /* the three that the self-test commits on purpose */
+    assert_int_equal(c->rules[BOARD_RULE_FLASH_ERROR], 13); /* one for each error check */
+    assert_int_equal(c->rules[BOARD_RULE_BACKUP_LOCKED], 2);
+    assert_int_equal(c->rules[BOARD_RULE_FLASH_SUPPLY], 8);
     assert_int_equal(
         c->rules[BOARD_RULE_FLASH_LATENCY] + c->rules[BOARD_RULE_CLOCK_LIMIT] + c->rules[BOARD_RULE_DMA_SETUP], 0);
     uint64_t hash = board_hash(r.b);

@@ -27,7 +27,7 @@ static const struct argp_option options[] = {
     {"hw", OPT_HW, "N", 0, "hardware revision of this board, 0 to 65535", 0},
     {"floor", OPT_FLOOR, "N", 0, "lowest security counter of a device without a journal (default 0)", 1},
     {"uart", OPT_UART, "N", 0, "USART of the link: 1, 2 or 3 (default 3, PB10/PB11)", 1},
-    {"baud", OPT_BAUD, "N", 0, "its baud rate, 1200 to 2000000 (default 115200)", 1},
+    {"baud", OPT_BAUD, "N", 0, "its baud rate, 2400 to 2000000 (default 115200)", 1},
     {"hse", OPT_HSE, "HZ", 0, "crystal in Hz, whole MHz from 4 to 26; 0: none (default 8000000)", 1},
     {"output", 'o', "OUT.bin", 0, "the configured bootloader, 16384 bytes, for address 0x08000000", 2},
     {"show", OPT_SHOW, NULL, 0, "print the configuration of a bootloader instead", 2},
@@ -69,7 +69,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         c->uart = (uint8_t) cli_number("--uart", arg, 1, 3, state);
         return 0;
     case OPT_BAUD:
-        c->baud = cli_number("--baud", arg, 1200, 2000000, state);
+        c->baud = cli_number("--baud", arg, FOTA_CONFIG_BAUD_MIN, FOTA_CONFIG_BAUD_MAX, state);
         return 0;
     case OPT_HSE:
         c->hse_hz = cli_number("--hse", arg, 0, 26000000, state);

@@ -33,6 +33,8 @@ enum { OPT_RETRY = 256, OPT_FORCE, OPT_NO_WAIT };
 
 static const struct argp_option options[] = {
     DEVICE_OPTIONS(0),
+    {"max-baud", DEVICE_OPT_MAX_BAUD, "N", 0,
+     "highest baud rate to agree on with the bootloader for the transfer (default 2000000; that of --baud: none)", 0},
     {"key", 'k', "K.pub.pem", 0, "check the signature with this key before the device is touched; may be repeated", 1},
     {"retry", OPT_RETRY, NULL, 0, "install it even if the device has rejected this very image before", 1},
     {"force", OPT_FORCE, NULL, 0, "write it again even if the device runs it and has confirmed it", 1},
@@ -185,6 +187,7 @@ static void json_state(const struct flash *f, const struct gw_push *push)
     if (push->state == GW_PUSH_WRITE) {
         cJSON_AddNumberToObject(o, "rate", rate_of(f, push));
         cJSON_AddNumberToObject(o, "resumed_at", push->resumed_at);
+        cJSON_AddNumberToObject(o, "baud", push->rate);
     }
     json_line(o);
 }
@@ -328,7 +331,7 @@ int cli_flash(int argc, char **argv)
             "message says why.\n\n"
             "Example: fota flash app-1.2.3.fota --port /dev/ttyUSB0 --key release.pub.pem",
     };
-    struct flash f = {.device = {.baud = 115200}, .tty = isatty(STDOUT_FILENO) == 1};
+    struct flash f = {.device = {.baud = 115200, .max_baud = GW_PUSH_BAUD_MAX}, .tty = isatty(STDOUT_FILENO) == 1};
     struct pack_message error = {0};
     struct pack_buffer file = {0};
     struct device *device = NULL;

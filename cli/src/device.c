@@ -41,6 +41,9 @@ bool device_parse(int key, char *arg, struct device_options *options, const stru
             argp_error(state, "--baud: %s is not a rate that serial ports of this system know; take 115200 or 921600",
                        arg);
         return true;
+    case DEVICE_OPT_MAX_BAUD:
+        options->max_baud = cli_number("--max-baud", arg, 1200, GW_PUSH_BAUD_MAX, state);
+        return true;
     case DEVICE_OPT_CONTROL:
         options->control = arg;
         return true;
@@ -87,6 +90,7 @@ int device_open(struct device **device, const struct device_options *options, st
         .pins = options->control != NULL ? &d->pins.pins : NULL,
         .clock = &port_clock,
         .baud = options->baud,
+        .baud_max = options->max_baud,
         .text = options->verbose ? on_text : NULL,
         .log = options->verbose ? on_log : NULL,
     };

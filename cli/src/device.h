@@ -11,6 +11,7 @@ struct device_options {
     const char *port;    /* serial device, or what the gateway's configuration takes as a port */
     const char *control; /* control socket of a virtual board, for NRST; NULL: none */
     uint32_t baud;
+    uint32_t max_baud; /* the highest that may be agreed on for a transfer; 0: none */
     bool verbose;
 };
 
@@ -31,7 +32,13 @@ void device_turn(struct device *device, uint32_t limit_ms);
 uint64_t device_now_ms(void);
 
 /* Options that both commands share: --port, --baud, --control, --verbose. */
-enum { DEVICE_OPT_PORT = 'p', DEVICE_OPT_BAUD = 'b', DEVICE_OPT_CONTROL = 512, DEVICE_OPT_VERBOSE = 'v' };
+enum {
+    DEVICE_OPT_PORT = 'p',
+    DEVICE_OPT_BAUD = 'b',
+    DEVICE_OPT_CONTROL = 512,
+    DEVICE_OPT_MAX_BAUD,
+    DEVICE_OPT_VERBOSE = 'v'
+};
 #define DEVICE_OPTIONS(group)                                                                                          \
     {"port", DEVICE_OPT_PORT, "PORT", 0, "serial port of the device, for example /dev/ttyUSB0", group},                \
         {"baud", DEVICE_OPT_BAUD, "N", 0, "baud rate (default 115200)", group},                                        \

@@ -228,6 +228,9 @@ class Device(Scratch):
         r = self.run_fota("status", "--port", "/dev/ttyS0", "--baud", "12345")
         self.assertEqual(r.returncode, 2)
         self.assertIn("--baud: 12345 is not a rate that serial ports of this system know", r.stderr)
+        r = self.run_fota("flash", "1.1.0.fota", "--port", "/dev/ttyS0", "--max-baud", "3000000")
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("--max-baud", r.stderr)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 /**
  * Starts the console: a server that only lets logged-in people in, and Node-RED with the dashboard behind it.
  *
- *   fota-console.js [--port N] [--port-file FILE] [--die-with-parent]
+ *   fota-console.js [--port N] [--port-file FILE] [--die-with-parent] [--version]
  *
  * This file has to stay one folder below the package's: the dashboard looks for widgets beside the main script's folder.
  */
@@ -23,11 +23,30 @@ function fail(message) {
     process.exit(1);
 }
 
+/** What `make install` wrote; in a checkout the package's own version. */
+function version() {
+    try {
+        return fs.readFileSync(path.join(ROOT, 'VERSION'), 'utf8').trim();
+    } catch {
+        return require('../package.json').version;
+    }
+}
+
 function configure() {
-    const { values } = parseArgs({ options: { port: { type: 'string' }, 'port-file': { type: 'string' }, 'die-with-parent': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+    const { values } = parseArgs({ options: { port: { type: 'string' }, 'port-file': { type: 'string' }, 'die-with-parent': { type: 'boolean' }, version: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
     if (values.help) {
-        process.stdout.write('usage: fota-console.js [--port N] [--port-file FILE] [--die-with-parent]\n' +
-            'Everything else comes from the environment: see console/README.md.\n');
+        process.stdout.write('Usage: fota-console [OPTION...]\n\n' +
+            'The web page of fota: releases, devices, updates.\n\n' +
+            '  --port N           the port (FOTA_CONSOLE_PORT, 1880); 0 takes a free one\n' +
+            '  --port-file FILE   write the port there once the page can be used\n' +
+            '  --die-with-parent  end with the process that started this one (for demos)\n' +
+            '  --help, --version\n\n' +
+            'Everything else comes from the environment: FOTA_CONSOLE_PASSWORD_HASH_FILE, FOTA_HUB_URL, FOTA_HUB_TOKEN_FILE,\n' +
+            'FOTA_MQTT_URL and others, which /etc/fota/console.env and console/README.md explain.\n');
+        process.exit(0);
+    }
+    if (values.version) {
+        process.stdout.write(`fota-console ${version()}\n`);
         process.exit(0);
     }
     const env = { ...process.env };

@@ -104,21 +104,34 @@ static int16_t judge_candidate(const struct fota_boot_state *state, enum fota_re
     return (int16_t) error;
 }
 
+/* Is `image` in `slot` a better choice than what `d` holds? What an install is about to overwrite comes last, then
+ * counter and version decide. */
+static bool better(const struct fota_boot_state *state, const struct fota_decision *d, unsigned slot,
+                   const struct fota_header *h)
+{
+    const struct fota_header *best = &d->image.header;
+
+    if (d->slot == FOTA_SLOT_NONE || state->install.slot == d->slot)
+        return true;
+    if (state->install.slot == slot)
+        return false;
+    return h->counter > best->counter ||
+           (h->counter == best->counter && fota_version_compare(&h->version, &best->version) > 0);
+}
+
 /* With nothing confirmed that boots: the best valid image that was not rejected is entered as a trial. A slot is looked
  * at once: what a power cut has torn may read differently the next time. */
 static void find_any(const struct fota_boot_state *state, uint32_t floor, const struct fota_slot_view *view,
                      struct fota_decision *d)
 {
     struct fota_slot_image image;
-    const struct fota_header *h = &image.header, *best = &d->image.header;
 
     for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++) {
-        if (view->check(view->ctx, slot, &image) != FOTA_OK || h->counter < floor ||
+        if (view->check(view->ctx, slot, &image) != FOTA_OK || image.header.counter < floor ||
             fota_journal_rejected(state, image.identity) != FOTA_OK ||
             (d->reject == slot && memcmp(d->reject_identity, image.identity, FOTA_IDENTITY_SHORT) == 0))
             continue;
-        if (d->slot == FOTA_SLOT_NONE || h->counter > best->counter ||
-            (h->counter == best->counter && fota_version_compare(&h->version, &best->version) > 0)) {
+        if (better(state, d, slot, &image.header)) {
             d->image = image;
             d->slot = (uint8_t) slot;
             d->attempt = 1;
@@ -153,19 +166,28 @@ void fota_boot_decide(const struct fota_boot_state *state, enum fota_reset_cause
 int fota_boot_record_reject(struct fota_journal *journal, const struct fota_decision *d)
 {
     struct fota_record record = {.type = FOTA_RECORD_REJECTED, .slot = d->reject, .reason = d->reason};
+    int error;
 
     if (d->reject == FOTA_SLOT_NONE)
         return FOTA_OK;
     memcpy(record.identity, d->reject_identity, FOTA_IDENTITY_SHORT);
-    return fota_journal_append(journal, &record);
+    error = fota_journal_append(journal, &record);
+    return error == FOTA_E_JOURNAL_FULL ? fota_journal_conclude(journal, &record) : error;
 }
 
 int fota_boot_record_attempt(struct fota_journal *journal, const struct fota_decision *d)
 {
     struct fota_record record = {.type = FOTA_RECORD_TRIAL, .slot = d->slot, .arg = d->attempt};
+    int error;
 
     if (d->attempt == 0)
         return FOTA_OK;
     memcpy(record.identity, d->image.identity, FOTA_IDENTITY_SHORT);
-    return fota_journal_append(journal, &record);
+    error = fota_journal_append(journal, &record);
+    if (error == FOTA_E_JOURNAL_FULL && journal->present) { /* so many resets that the journal is full: no more tries */
+        record.type = FOTA_RECORD_REJECTED;
+        record.reason = FOTA_E_RESETS;
+        (void) fota_journal_conclude(journal, &record);
+    }
+    return error;
 }

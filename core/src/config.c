@@ -26,7 +26,7 @@ enum {
 static bool in_range(const struct fota_config *config)
 {
     return config->key_count >= 1u && config->key_count <= FOTA_CONFIG_KEYS && config->uart >= 1u &&
-           config->uart <= 3u && config->baud >= 1200u && config->baud <= 2000000u &&
+           config->uart <= 3u && config->baud >= FOTA_CONFIG_BAUD_MIN && config->baud <= FOTA_CONFIG_BAUD_MAX &&
            (config->hse_hz == 0 ||
             (config->hse_hz >= 4000000u && config->hse_hz <= 26000000u && config->hse_hz % 1000000u == 0));
 }

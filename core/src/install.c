@@ -30,7 +30,9 @@ static uint8_t spare_slot(const struct fota_installer *in)
     const struct fota_boot_state *s = &in->journal->state;
     uint8_t keep = s->confirmed.slot;
 
-    if (keep == FOTA_SLOT_NONE && s->trial != FOTA_TRIAL_PENDING)
+    if (keep == FOTA_SLOT_NONE && s->trial == FOTA_TRIAL_PENDING)
+        return s->candidate.slot; /* what is pending may be written anew; the other slot may be all there is */
+    if (keep == FOTA_SLOT_NONE)
         keep = in->boots;
     return keep == FOTA_SLOT_A ? FOTA_SLOT_B : FOTA_SLOT_A;
 }
@@ -86,8 +88,11 @@ int fota_install_begin(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_
     if (error == FOTA_OK && fota_image_is(&s->install, in->slot, identity) &&
         s->install_size == in->header.image_size && s->install_next <= in->header.image_size)
         in->next = s->install_next;
-    else if (error == FOTA_OK)
+    else if (error == FOTA_OK) {
         error = record(in, FOTA_RECORD_INSTALL, 0, in->header.image_size);
+        if (error == FOTA_OK)
+            in->boots = in->slot ^ 1u; /* whatever was pending here is not any more */
+    }
     if (error == FOTA_OK)
         in->state = FOTA_INSTALL_RECEIVING;
     return error;

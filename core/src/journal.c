@@ -235,31 +235,33 @@ static int find_bank(struct fota_journal *j)
     return FOTA_OK;
 }
 
-/* Reads a bank record by record. Only the last record can turn out not to count (settle says so), so one step back is
- * enough. */
+/* Reads a bank record by record. Of the records before a skip only the last one, and skips after it, can turn out not
+ * to count, so one step back is enough. */
 struct reader {
     struct fota_boot_state *state;
     struct fota_boot_state before; /* `last` */
-    struct fota_record last;
+    struct fota_record last;       /* that is no skip */
     uint32_t last_sequence;
-    bool skip; /* the last one read was a skip */
+    uint32_t newest; /* sequence number of the last one, skips included */
 };
 
 static void take(struct reader *r, const struct raw_record *raw)
 {
-    bool again = !r->skip && memcmp(&r->last, &raw->record, sizeof r->last) == 0;
+    /* the same one twice: its first place was worn */
+    bool again = r->newest == r->last_sequence && memcmp(&r->last, &raw->record, sizeof r->last) == 0;
 
-    r->skip = raw->record.type == FOTA_RECORD_SKIP;
-    if (r->skip) {
-        *r->state = r->before;
-        if (r->last_sequence <= raw->record.arg)
-            fold(r->state, &r->last);
-    } else if (!again) { /* the same one twice: its first place was worn */
+    if (raw->record.type != FOTA_RECORD_SKIP && !again) {
         r->before = *r->state;
         r->last = raw->record;
         r->last_sequence = raw->sequence;
         fold(r->state, &r->last);
+    } else if (raw->record.type == FOTA_RECORD_SKIP && r->newest > raw->record.arg) {
+        *r->state = r->before;
+        if (r->last_sequence <= raw->record.arg)
+            fold(r->state, &r->last);
     }
+    if (!again)
+        r->newest = raw->sequence;
 }
 
 int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
@@ -441,14 +443,18 @@ static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
 }
 
 /* Erase the bank that is not in use and say so. A cut may have torn the head of the one in use, so it is made
- * firm before. */
+ * firm before. The other one's head is voided before the erase: torn, an erase may leave a bank with a good head and
+ * half of its records, and that must never be taken for the journal. */
 static int clean_spare(struct fota_journal *j)
 {
+    static const union place void_head;
     struct fota_record record = {.type = FOTA_RECORD_CLEAN, .slot = FOTA_SLOT_NONE};
     int error = write_head(j, j->bank, j->base);
 
-    if (error == FOTA_OK)
-        error = j->flash->erase(j->flash->ctx, fota_journal_sector(j->bank ^ 1u));
+    if (error != FOTA_OK)
+        return error;
+    (void) program_at(j, j->bank ^ 1u, 0, &void_head); /* what an earlier erase left half done may not read back */
+    error = j->flash->erase(j->flash->ctx, fota_journal_sector(j->bank ^ 1u));
     return error == FOTA_OK ? fota_journal_append(j, &record) : error;
 }
 
@@ -462,6 +468,14 @@ static int compact(struct fota_journal *j)
     if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
         error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
     return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
+}
+
+int fota_journal_conclude(struct fota_journal *j, const struct fota_record *record)
+{
+    if (!j->present)
+        return FOTA_E_JOURNAL_FULL;
+    fold(&j->state, record);
+    return fota_journal_maintain(j);
 }
 
 int fota_journal_maintain(struct fota_journal *j)

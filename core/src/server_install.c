@@ -5,6 +5,7 @@
 
 #define BEGIN_HEAD 4u
 #define DATA_HEAD 4u
+#define BAUD_SIZE 4u
 
 static void respond_progress(struct fota_server *server, const struct fota_frame *request, int status)
 {
@@ -51,10 +52,23 @@ static void data(struct fota_server *server, const struct fota_frame *request)
         fota_server_respond(server, request, error, NULL, 0);
 }
 
+static void baud(struct fota_server *server, const struct fota_frame *request)
+{
+    int error = FOTA_E_TRUNCATED;
+
+    if (request->length >= BAUD_SIZE)
+        error = server->port->baud(server->port->ctx, fota_get32(request->payload));
+    fota_server_respond(server, request, error, NULL, 0);
+}
+
 void fota_server_install(struct fota_server *server, const struct fota_frame *request)
 {
     if (request->type == FOTA_LINK_BEGIN) {
         begin(server, request);
+        return;
+    }
+    if (request->type == FOTA_LINK_BAUD && server->port->baud != NULL) {
+        baud(server, request);
         return;
     }
     if (request->type < FOTA_LINK_DATA || request->type > FOTA_LINK_ABORT) {

@@ -191,19 +191,24 @@ static void expect(const struct fota_boot_state *s, enum fota_reset_cause cause,
         assert_int_equal(d->image.identity[0], s->confirmed.identity[0]);
         return;
     }
+    bool good[2];
     unsigned best = FOTA_SLOT_NONE;
+
     for (unsigned slot = 0; slot < 2u; slot++) {
         unsigned n = f->in[slot];
         bool known_bad = rejected == n && c == slot;
 
         for (unsigned i = 0; i < s->reject_count; i++)
             known_bad = known_bad || s->rejects[i].identity[0] == n;
-        if (!boots(f, slot) || known_bad || f->counter[n] < floor)
-            continue;
-        if (best == FOTA_SLOT_NONE || f->counter[n] > f->counter[f->in[best]] ||
-            (f->counter[n] == f->counter[f->in[best]] && f->patch[n] > f->patch[f->in[best]]))
-            best = slot;
+        good[slot] = boots(f, slot) && !known_bad && f->counter[n] >= floor;
     }
+    if (good[0] && good[1] && s->install.slot != FOTA_SLOT_NONE)
+        good[s->install.slot] = false; /* an install is about to overwrite it */
+    if (good[0] && good[1])
+        best = f->counter[f->in[0]] != f->counter[f->in[1]] ? f->counter[f->in[1]] > f->counter[f->in[0]]
+                                                            : f->patch[f->in[1]] > f->patch[f->in[0]];
+    else if (good[0] || good[1])
+        best = good[1];
     assert_int_equal(d->slot, best);
     assert_int_equal(d->attempt, best == FOTA_SLOT_NONE ? 0 : 1);
     if (best != FOTA_SLOT_NONE) {
@@ -212,53 +217,52 @@ static void expect(const struct fota_boot_state *s, enum fota_reset_cause cause,
     }
 }
 
+/* The next digit of a number that counts through all combinations. */
+static unsigned digit(unsigned *number, unsigned base)
+{
+    unsigned d = *number % base;
+
+    *number /= base;
+    return d;
+}
+
 static void every_state_cause_and_slot(void **state)
 {
     static const int errors[] = {FOTA_OK, FOTA_E_HASH};
     static const uint32_t counters[][4] = {{0, 5, 5, 5}, {0, 5, 6, 4}, {0, 6, 5, 5}};
-    unsigned tried = 0;
+    enum { COMBINATIONS = 3 * 7 * 2 * 4 * 4 * 4 * 4 * 4 * 3 * 3 };
 
     (void) state;
-    /* confirmed: none, A, B with image 1; candidate: in A or B, image 2; slots hold 0 … 3 each */
-    for (unsigned confirmed = 0; confirmed < 3u; confirmed++)
-        for (unsigned trial = 0; trial < 3u; trial++)
-            for (unsigned attempts = 0; attempts <= (trial == FOTA_TRIAL_RUNNING ? 4u : 0u); attempts++)
-                for (unsigned candidate = 0; candidate < (trial != 0 ? 2u : 1u); candidate++)
-                    for (unsigned cause = 0; cause < 4u; cause++)
-                        for (unsigned a = 0; a < 4u; a++)
-                            for (unsigned b = 0; b < 4u; b++)
-                                for (unsigned broken = 0; broken < 4u; broken++)
-                                    for (unsigned rejects = 0; rejects < 4u; rejects++)
-                                        for (unsigned c = 0; c < 3u; c++) {
-                                            struct fake f = {.in = {a, b},
-                                                             .error = {errors[broken & 1u], errors[broken >> 1]},
-                                                             .patch = {0, 1, 2, 2}};
-                                            const struct fota_slot_view view = {.ctx = &f, .check = fake_check};
-                                            struct fota_boot_state s = {0};
-                                            struct fota_decision d, again;
-                                            uint32_t builtin = (a + b) % 3u * 3u; /* 0, 3, 6 */
+    for (unsigned combination = 0; combination < COMBINATIONS; combination++) {
+        unsigned number = combination;
+        /* confirmed: none, or image 1 in A or B; candidate: none, or image 2 pending or running with 0 … 4 attempts in
+         * A or B */
+        unsigned confirmed = digit(&number, 3), trial = digit(&number, 7), candidate = digit(&number, 2);
+        enum fota_reset_cause cause = (enum fota_reset_cause) digit(&number, 4);
+        unsigned a = digit(&number, 4), b = digit(&number, 4), broken = digit(&number, 4), rejects = digit(&number, 4);
+        unsigned c = digit(&number, 3), install = digit(&number, 3);
+        struct fake f = {.in = {a, b}, .error = {errors[broken & 1u], errors[broken >> 1]}, .patch = {0, 1, 2, 2}};
+        const struct fota_slot_view view = {.ctx = &f, .check = fake_check};
+        struct fota_boot_state s = {.floor = c == 1u ? 5 : 0};
+        struct fota_decision d, again;
+        uint32_t builtin = (a + b) % 3u * 3u; /* 0, 3, 6 */
 
-                                            memcpy(f.counter, counters[c], sizeof f.counter);
-                                            s.confirmed =
-                                                confirmed == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(confirmed - 1u, 1);
-                                            s.candidate = trial == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(candidate, 2);
-                                            s.install = ref(FOTA_SLOT_NONE, 0);
-                                            s.trial = (uint8_t) trial;
-                                            s.attempts = (uint8_t) attempts;
-                                            s.floor = c == 1u ? 5 : 0;
-                                            for (unsigned n = 2; n < 4u; n++)
-                                                if (rejects & (1u << (n - 2u)))
-                                                    put_reject(&s, n);
-                                            fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &d);
-                                            expect(&s, (enum fota_reset_cause) cause,
-                                                   s.floor > builtin ? s.floor : builtin, &f, &d);
-                                            assert_in_range(f.checks, 0, 5);
-                                            memset(&again, 0x77, sizeof again); /* the same inputs, the same decision */
-                                            fota_boot_decide(&s, (enum fota_reset_cause) cause, builtin, &view, &again);
-                                            assert_memory_equal(&again, &d, sizeof d);
-                                            tried++;
-                                        }
-    assert_true(tried > 20000u);
+        memcpy(f.counter, counters[c], sizeof f.counter);
+        s.confirmed = confirmed == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(confirmed - 1u, 1);
+        s.install = install == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(install - 1u, 3);
+        s.candidate = trial == 0 ? ref(FOTA_SLOT_NONE, 0) : ref(candidate, 2);
+        s.trial = trial == 0 ? FOTA_TRIAL_NONE : trial == 1u ? FOTA_TRIAL_PENDING : FOTA_TRIAL_RUNNING;
+        s.attempts = (uint8_t) (trial >= 2u ? trial - 2u : 0);
+        for (unsigned n = 2; n < 4u; n++)
+            if (rejects & (1u << (n - 2u)))
+                put_reject(&s, n);
+        fota_boot_decide(&s, cause, builtin, &view, &d);
+        expect(&s, cause, s.floor > builtin ? s.floor : builtin, &f, &d);
+        assert_in_range(f.checks, 0, 4);
+        memset(&again, 0x77, sizeof again); /* the same inputs, the same decision */
+        fota_boot_decide(&s, cause, builtin, &view, &again);
+        assert_memory_equal(&again, &d, sizeof d);
+    }
 }
 
 /* A slot that a cut has torn may read well once and badly the next time: it is looked at once, and something boots. */
@@ -274,7 +278,7 @@ static void a_slot_that_changes_its_mind(void **state)
 {
     struct fake f = {.in = {1, 2}, .counter = {0, 9, 5}};
     const struct fota_slot_view view = {.ctx = &f, .check = once};
-    struct fota_boot_state s = {.confirmed = ref(FOTA_SLOT_NONE, 0)};
+    struct fota_boot_state s = {.confirmed = ref(FOTA_SLOT_NONE, 0), .install = ref(FOTA_SLOT_NONE, 0)};
     struct fota_decision d;
 
     (void) state;
@@ -422,6 +426,36 @@ static void no_room_for_an_attempt(void **state)
     assert_int_equal(device.decision.attempt, 1);
 }
 
+/* Resets without end, or torn places, can fill the journal while a trial runs. The trial ends then, and the journal has
+ * room again. */
+static void a_journal_that_fills_up_in_a_trial(void **state)
+{
+    (void) state;
+    for (unsigned way = 0; way < 2u; way++) {
+        struct fota_record record = {.type = FOTA_RECORD_TRIAL, .slot = 1, .arg = 1};
+
+        ram_flash_init(&flash);
+        device_init(&device, &flash);
+        flash_image(&flash, &image, 0);
+        assert_int_equal(boot(FOTA_RESET_OTHER), 0);
+        assert_int_equal(device_confirm(&device), FOTA_OK);
+        assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 0);
+        assert_int_equal(device_install(&device, &other, 512, UINT32_MAX), FOTA_OK);
+        assert_int_equal(boot(FOTA_RESET_OTHER), 1);
+        memcpy(record.identity, device.journal.state.candidate.identity, sizeof record.identity);
+        while (fota_journal_append(&device.journal, &record) == FOTA_OK)
+            continue;
+        assert_int_equal(device.journal.used, FOTA_JOURNAL_RECORDS);
+        assert_int_equal(boot(way == 0 ? FOTA_RESET_DEADLINE : FOTA_RESET_OTHER), 0);
+        assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 0);
+        assert_int_equal(device.journal.state.trial, FOTA_TRIAL_NONE);
+        assert_int_equal(fota_journal_rejected(&device.journal.state, record.identity),
+                         way == 0 ? FOTA_E_DEADLINE : FOTA_E_RESETS);
+        assert_true(device.journal.used < 64u);
+        assert_int_equal(device_install(&device, &image, 512, UINT32_MAX), FOTA_OK); /* and updates go on */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup(each_cause_ends_a_trial, setup),
         cmocka_unit_test_setup(nothing_is_inherited, setup),
         cmocka_unit_test_setup(no_room_for_an_attempt, setup),
+        cmocka_unit_test(a_journal_that_fills_up_in_a_trial),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void each_bound_on_both_sides(void **state)
     } cases[] = {
         {26, 1, 0, false},        {26, 1, 1, true},         {26, 1, 2, true},        {26, 1, 3, false},
         {26, 1, 255, false},      {27, 1, 0, false},        {27, 1, 1, true},        {27, 1, 3, true},
-        {27, 1, 4, false},        {28, 4, 1199, false},     {28, 4, 1200, true},     {28, 4, 2000000, true},
+        {27, 1, 4, false},        {28, 4, 2399, false},     {28, 4, 2400, true},     {28, 4, 2000000, true},
         {28, 4, 2000001, false},  {36, 4, 0, true},         {36, 4, 1, false},       {36, 4, 3000000, false},
         {36, 4, 4000000, true},   {36, 4, 8000001, false},  {36, 4, 25000000, true}, {36, 4, 26000000, true},
         {36, 4, 27000000, false}, {36, 4, 26500000, false}, {32, 4, 0, true},        {32, 4, 0xFFFFFFFF, true},

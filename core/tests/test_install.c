@@ -444,7 +444,8 @@ static void spare_slot_of_each_state(void **state)
         {0xFF, 0, 0xFF, 0, 1, FOTA_OK},    {0xFF, 0, 0xFF, 1, 0, FOTA_OK},
         {0, 1, 1, 1, 1, FOTA_OK}, /* over what is pending */
         {1, 1, 0, 0, 0, FOTA_OK},          {0, 2, 1, 1, 0, FOTA_E_BUSY},
-        {0xFF, 2, 0, 0, 0, FOTA_E_BUSY},
+        {0xFF, 2, 0, 0, 0, FOTA_E_BUSY},   {0xFF, 1, 1, 1, 1, FOTA_OK},
+        {0xFF, 1, 0, 0, 0, FOTA_OK}, /* nothing confirmed: over what is pending */
     };
 
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -455,6 +456,45 @@ static void spare_slot_of_each_state(void **state)
         fota_install_init(in, &device.journal, &device.target, &device.key, 1, cases[i].boots);
         if (begin() != cases[i].error || (cases[i].error == FOTA_OK && in->slot != cases[i].slot))
             fail_msg("case %u: slot %u", i, in->slot);
+    }
+}
+
+/* Answers get lost and gateways begin again. With nothing confirmed the factory image is all there is: no number of
+ * begins, of the same image or of another one, may come to its slot. */
+static void begins_again_keep_the_factory_image(void **state)
+{
+    (void) state;
+    for (unsigned factory = 0; factory < FOTA_SLOT_COUNT; factory++) {
+        struct test_image *const order[] = {&b, &b, &a, &a, &b, &a};
+
+        ram_flash_init(&flash);
+        device_init(&device, &flash);
+        flash_image(&flash, &a, factory);
+        reset();
+        assert_int_equal(device_install(&device, &b, 2048, UINT32_MAX), FOTA_OK); /* pending in the other slot */
+        for (unsigned restart = 0; restart < 2u; restart++) {
+            for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
+                assert_int_equal(fota_install_begin(in, order[i]->raw, false), FOTA_OK);
+                assert_int_equal(in->slot, factory ^ 1u);
+            }
+            reset();
+        }
+        assert_int_equal(device.decision.slot, factory);
+    }
+}
+
+/* The same with a confirmed image and a pending one: beginning again is not refused as busy. */
+static void begins_again_over_what_is_pending(void **state)
+{
+    struct test_image c;
+
+    (void) state;
+    test_image_make(&c, SIZE_A, 3, 5);
+    assert_int_equal(device_install(&device, &b, 2048, UINT32_MAX), FOTA_OK);
+    reset();
+    for (unsigned i = 0; i < 3u; i++) {
+        assert_int_equal(fota_install_begin(in, c.raw, false), FOTA_OK);
+        assert_int_equal(in->slot, FOTA_SLOT_B);
     }
 }
 
@@ -477,6 +517,8 @@ int main(void)
         cmocka_unit_test_setup(flash_faults, setup),
         cmocka_unit_test_setup(wrong_bytes_do_not_stick, setup),
         cmocka_unit_test_setup(spare_slot_of_each_state, setup),
+        cmocka_unit_test_setup(begins_again_keep_the_factory_image, setup),
+        cmocka_unit_test_setup(begins_again_over_what_is_pending, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,19 @@ static void skips_of_skips(void **state)
     add(FOTA_RECORD_SKIP, 0xFF, 0, 1);
     reopen();
     assert_false(journal.state.spare_clean);
+    for (unsigned reads_well = 0; reads_well < 2u;
+         reads_well++) { /* a later skip has no say in an earlier one that stands */
+        setup_journal(NULL);
+        add(FOTA_RECORD_CONFIRMED, 0, 1, 1);
+        add(FOTA_RECORD_CONFIRMED, 1, 2, 2); /* number 4: R */
+        add(FOTA_RECORD_SKIP, 0xFF, 0, 3);   /* number 5 */
+        if (reads_well)
+            add(FOTA_RECORD_CONFIRMED, 1, 3, 3);
+        add(FOTA_RECORD_SKIP, 0xFF, 0, 5);
+        reopen();
+        assert_true(is(&journal.state.confirmed, 0, 1));
+        assert_int_equal(journal.state.floor, 1);
+    }
     setup_journal(NULL); /* a record that does not count, and then the same again, which does */
     add(FOTA_RECORD_CONFIRMED, 1, 2, 2);
     add(FOTA_RECORD_SKIP, 0xFF, 0, 2);

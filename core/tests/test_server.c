@@ -19,7 +19,8 @@ static struct fota_server server;
 
 static struct {
     struct fota_link_rx rx;
-    unsigned responses, reboots, where;
+    unsigned responses, reboots, where, bauds;
+    uint32_t baud;
     struct fota_frame frame;
     uint8_t payload[FOTA_LINK_PAYLOAD_MAX];
 } gw;
@@ -46,7 +47,16 @@ static void on_reboot(void *ctx, unsigned where)
     gw.where = where;
 }
 
-static const struct fota_server_port port = {&gw, on_send, on_reboot};
+static int on_baud(void *ctx, uint32_t baud)
+{
+    assert_ptr_equal(ctx, &gw);
+    assert_int_equal(gw.responses, 0); /* answered at the old rate, after this */
+    gw.bauds++;
+    gw.baud = baud;
+    return baud == 2000000u || baud == 115200u ? FOTA_OK : FOTA_E_ARGUMENT;
+}
+
+static const struct fota_server_port port = {&gw, on_send, on_reboot, on_baud};
 static uint8_t tag;
 
 /* Send a request and expect one response. @return its status. */
@@ -246,7 +256,7 @@ static void unknown_and_other_versions(void **state)
 
     (void) state;
     for (unsigned type = 0; type < 0x80u; type++)
-        if (type == 0 || type > FOTA_LINK_LOG)
+        if (type == 0 || type > FOTA_LINK_BAUD)
             assert_int_equal(ask((uint8_t) type, "abcd", 4), FOTA_E_UNKNOWN);
     for (unsigned type = 0; type < 0x80u; type += 3u) {
         assert_int_equal(ask_as(0, (uint8_t) type, 1, NULL, 0), FOTA_E_VERSION);
@@ -254,12 +264,58 @@ static void unknown_and_other_versions(void **state)
         assert_int_equal(ask_as(255, (uint8_t) type, 1, NULL, 0), FOTA_E_VERSION);
     }
     assert_int_equal(gw.reboots, 0);
+    assert_int_equal(gw.bauds, 0);
     assert_int_equal(flash.ops, ops);
     server.install = NULL; /* an application that only confirms */
     for (uint8_t type = FOTA_LINK_BEGIN; type <= FOTA_LINK_ABORT; type++)
         assert_int_equal(ask(type, "abcd", 4), FOTA_E_UNKNOWN);
+    assert_int_equal(ask(FOTA_LINK_BAUD, "abcd", 4), FOTA_E_UNKNOWN);
+    assert_int_equal(gw.bauds, 0);
     (void) info(0);
     assert_int_equal(ask(FOTA_LINK_LOG, NULL, 0), FOTA_OK);
+}
+
+static void baud_is_decided_by_the_owner(void **state)
+{
+    static const uint32_t rates[] = {2000000, 115200, 0, 1, 300, 2000001, UINT32_MAX};
+    static const struct fota_server_port fixed = {&gw, on_send, on_reboot, NULL};
+    uint8_t payload[8] = {0};
+
+    (void) state;
+    for (unsigned i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        fota_put32(payload, rates[i]);
+        /* in any session, before BEGIN, too; a longer request of the future is understood */
+        assert_int_equal(ask_as(1, FOTA_LINK_BAUD, i * 77u, payload, i % 2u == 0 ? 4 : 8),
+                         i < 2u ? FOTA_OK : FOTA_E_ARGUMENT);
+        assert_int_equal(gw.frame.length, 4);
+        assert_int_equal(gw.baud, rates[i]);
+        assert_int_equal(gw.bauds, i + 1u);
+    }
+    for (size_t length = 0; length < 4u; length++)
+        assert_int_equal(ask(FOTA_LINK_BAUD, payload, length), FOTA_E_TRUNCATED);
+    assert_int_equal(gw.bauds, sizeof rates / sizeof rates[0]);
+    /* an update goes on over the change */
+    assert_int_equal(begin(&b, 0), FOTA_OK);
+    assert_int_equal(data(0, 2048), FOTA_OK);
+    fota_put32(payload, 2000000);
+    assert_int_equal(ask(FOTA_LINK_BAUD, payload, 4), FOTA_OK);
+    assert_int_equal(data(2048, 2048), FOTA_OK);
+    assert_int_equal(ask(FOTA_LINK_STATUS, NULL, 0), FOTA_OK);
+    assert_int_equal(progress().next, 4096);
+    server.port = &fixed; /* whose line has one rate */
+    assert_int_equal(ask(FOTA_LINK_BAUD, payload, 4), FOTA_E_UNKNOWN);
+}
+
+/* INFO with a long payload finds out whether a line is good: it is answered only when it arrived whole. */
+static void info_may_be_long(void **state)
+{
+    uint8_t payload[FOTA_LINK_PAYLOAD_MAX] = {0};
+
+    (void) state;
+    memset(payload + 1, 0x55, sizeof payload - 1u);
+    assert_int_equal(ask(FOTA_LINK_INFO, payload, sizeof payload), FOTA_OK);
+    assert_int_equal(gw.frame.length, 4u + FOTA_LINK_INFO_SIZE);
+    assert_false(server.stay);
 }
 
 /* Responses on the line (an echo), text and damaged frames get no answer, or two targets would talk for ever. */
@@ -463,7 +519,7 @@ static void random_requests(void **state)
             payload[i] = (uint8_t) test_random(&random);
         if (length > 4 && r % 2u == 0)
             fota_put32(payload, device.installer.next);
-        (void) ask_as(r % 16u == 0 ? 2 : 1, (uint8_t) ((r >> 8) % 10u), r % 5u == 0 ? r : server.session, payload,
+        (void) ask_as(r % 16u == 0 ? 2 : 1, (uint8_t) ((r >> 8) % 11u), r % 5u == 0 ? r : server.session, payload,
                       length);
     }
     for (unsigned sector = 1; sector <= 6u; sector++) /* the confirmed slot */
@@ -479,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup(log_lists_what_was_rejected, setup),
         cmocka_unit_test_setup(reboot_either_way, setup),
         cmocka_unit_test_setup(unknown_and_other_versions, setup),
+        cmocka_unit_test_setup(baud_is_decided_by_the_owner, setup),
+        cmocka_unit_test_setup(info_may_be_long, setup),
         cmocka_unit_test_setup(no_answer_to_what_is_no_request, setup),
         cmocka_unit_test_setup(begin_data_finish, setup),
         cmocka_unit_test_setup(out_of_order, setup),

@@ -134,15 +134,18 @@ static void add_device(struct config *c, const struct config_device *d)
         refuse("device \"%s\": name and port are needed, for example name=board1,port=/dev/ttyUSB0", d->name);
     if (!port_serial_baud_known(d->baud))
         refuse("device \"%s\": baud rate %lu is not possible here", d->name, (unsigned long) d->baud);
+    if (d->max_baud > GW_PUSH_BAUD_MAX)
+        refuse("device \"%s\": max-baud %lu is above %u; give the device's own rate for none above it", d->name,
+               (unsigned long) d->max_baud, GW_PUSH_BAUD_MAX);
     if (strcmp(d->pins, "none") != 0 && (strncmp(d->pins, "board:", 6) != 0 || d->pins[6] == '\0'))
         refuse("device \"%s\": pins \"%s\" is not none or board:SOCKET", d->name, d->pins);
     c->devices[c->device_count++] = *d;
 }
 
-/* name=board1,port=PATH,baud=115200,pins=board:SOCK */
+/* name=board1,port=PATH,baud=115200,max-baud=921600,pins=board:SOCK */
 static void parse_device(struct config *c, const char *text)
 {
-    struct config_device d = {.baud = 115200, .pins = "none"};
+    struct config_device d = {.baud = 115200, .max_baud = GW_PUSH_BAUD_MAX, .pins = "none"};
     char copy[3u * CONFIG_TEXT];
     char *rest = copy, *part;
 
@@ -161,8 +164,10 @@ static void parse_device(struct config *c, const char *text)
             set_text("device pins", d.pins, sizeof d.pins, value);
         else if (strcmp(part, "baud") == 0)
             d.baud = to_number("device baud", value, 1, UINT32_MAX);
+        else if (strcmp(part, "max-baud") == 0)
+            d.max_baud = to_number("device max-baud", value, 1, UINT32_MAX);
         else
-            refuse("device: \"%s\" is not one of name, port, baud, pins", part);
+            refuse("device: \"%s\" is not one of name, port, baud, max-baud, pins", part);
     }
     add_device(c, &d);
 }
@@ -195,7 +200,7 @@ static uint32_t number_of(const char *where, const cJSON *item, uint32_t low, ui
 
 static void file_device(struct config *c, const cJSON *json)
 {
-    struct config_device d = {.baud = 115200, .pins = "none"};
+    struct config_device d = {.baud = 115200, .max_baud = GW_PUSH_BAUD_MAX, .pins = "none"};
     const cJSON *i;
 
     if (!cJSON_IsObject(json)) {
@@ -214,8 +219,10 @@ static void file_device(struct config *c, const cJSON *json)
             set_text("pins", d.pins, sizeof d.pins, text_of("pins", i));
         else if (strcmp(i->string, "baud") == 0)
             d.baud = number_of("baud", i, 1, UINT32_MAX);
+        else if (strcmp(i->string, "max_baud") == 0)
+            d.max_baud = number_of("max_baud", i, 1, UINT32_MAX);
         else
-            refuse("configuration: a device has no member \"%s\"; it has name, port, baud, pins", i->string);
+            refuse("configuration: a device has no member \"%s\"; it has name, port, baud, max_baud, pins", i->string);
     }
     add_device(c, &d);
 }
@@ -253,6 +260,14 @@ static void file_member(struct config *c, const cJSON *i, bool keys, bool device
         c->stall_ms = number_of(name, i, 100, 600000);
     } else if (strcmp(name, "retry_ms") == 0) {
         c->retry_ms = number_of(name, i, 10, 60000);
+    } else if (strcmp(name, "chunk") == 0) {
+        c->chunk_size = number_of(name, i, 1024, 2048);
+        if (c->chunk_size != 1024 && c->chunk_size != 2048)
+            refuse("configuration: \"chunk\" must be 1024 or 2048");
+    } else if (strcmp(name, "fallback") == 0) {
+        if (!cJSON_IsBool(i))
+            refuse("configuration: \"fallback\" must be true or false");
+        c->fallback = cJSON_IsTrue(i);
     } else if (strcmp(name, "log_level") == 0) {
         set_level(c, name, text_of(name, i));
     } else if (strcmp(name, "keys") == 0) {
@@ -320,7 +335,7 @@ static const struct argp_option options[] = {
     {"hub-token-file", OPTION_HUB_TOKEN_FILE, "FILE", 0, "Its first line is the hub's token", 0},
     {"key", 'k', "PEM", 0, "Public key that packages may be signed with; may be repeated", 0},
     {"cache", 'd', "DIR", 0, "Packages and records (/var/lib/fota-gateway)", 0},
-    {"device", 'D', "name=N,port=P[,baud=B][,pins=none|board:SOCKET]", 0,
+    {"device", 'D', "name=N,port=P[,baud=B][,max-baud=B][,pins=none|board:SOCKET]", 0,
      "A device; port is a tty or unix:PATH; may be repeated", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default), debug or frames", 0},
     {"check-config", OPTION_CHECK, NULL, 0, "Check the configuration, print it and end", 0},
@@ -431,6 +446,8 @@ void config_read(struct config *c, int argc, char **argv, const char *version)
     c->cache_bytes = GW_CACHE_BYTES;
     c->stall_ms = GW_FETCH_STALL_MS;
     c->retry_ms = GW_FETCH_RETRY_MS;
+    c->chunk_size = GW_CHUNK_MAX;
+    c->fallback = true;
     c->log_level = GW_LOG_INFO;
     (void) argp_parse(&first, argc, argv, 0, NULL, &parsing);
     if (parsing.file != NULL)

@@ -11,8 +11,8 @@
 struct config_device {
     char name[GW_NAME_MAX + 1u];
     char port[CONFIG_TEXT];
-    char pins[CONFIG_TEXT]; /* "none" or "board:SOCKET" */
-    uint32_t baud;
+    char pins[CONFIG_TEXT];  /* "none" or "board:SOCKET" */
+    uint32_t baud, max_baud; /* the device's own; the highest that may be agreed on */
 };
 
 struct config {
@@ -23,7 +23,8 @@ struct config {
     char broker_ca[CONFIG_TEXT], broker_cert[CONFIG_TEXT], broker_key[CONFIG_TEXT]; /* TLS; "": none */
     char hub_url[CONFIG_TEXT], hub_token[CONFIG_TEXT];
     char cache[CONFIG_TEXT];
-    uint32_t cache_files, cache_bytes, stall_ms, retry_ms;
+    uint32_t cache_files, cache_bytes, stall_ms, retry_ms, chunk_size;
+    bool fallback;
     enum gw_log_level log_level;
     bool log_frames, die_with_parent, check_only;
     struct fota_key keys[CONFIG_KEYS];

@@ -36,6 +36,7 @@ static void make_devices(void)
         port_serial_init(&serial[i], c->port);
         memcpy(devices[i].name, c->name, sizeof devices[i].name);
         devices[i].baud = c->baud;
+        devices[i].baud_max = c->max_baud;
         devices[i].link = &serial[i].link;
         if (strncmp(c->pins, "board:", 6) == 0) {
             port_board_pins_init(&pins[i], c->pins + 6);
@@ -50,7 +51,8 @@ static void print_config(void)
     static const char *const levels[] = {"error", "warning", "info", "debug"};
 
     (void) printf("gateway   %s\n", config.id);
-    (void) printf("broker    %s:%d, %s", config.broker_host, config.broker_port, config.broker_ca[0] != '\0' ? "TLS" : "no TLS");
+    (void) printf("broker    %s:%d, %s", config.broker_host, config.broker_port,
+                  config.broker_ca[0] != '\0' ? "TLS" : "no TLS");
     (void) printf("%s%s%s%s\n", config.broker_user[0] != '\0' ? ", user " : ", no user", config.broker_user,
                   config.broker_password[0] != '\0' ? ", with a password" : "",
                   config.broker_cert[0] != '\0' ? ", with a certificate" : "");
@@ -58,15 +60,20 @@ static void print_config(void)
         (void) printf("trusts    %s\n", config.broker_ca);
     (void) printf("hub       %s%s\n", config.hub_url[0] != '\0' ? config.hub_url : "none",
                   config.hub_token[0] != '\0' ? ", with a token" : "");
-    (void) printf("cache     %s, at most %lu packages and %lu bytes\n", config.cache, (unsigned long) config.cache_files,
-                  (unsigned long) config.cache_bytes);
+    (void) printf("cache     %s, at most %lu packages and %lu bytes\n", config.cache,
+                  (unsigned long) config.cache_files, (unsigned long) config.cache_bytes);
     (void) printf("downloads stall after %lu ms, again after %lu ms\n", (unsigned long) config.stall_ms,
                   (unsigned long) config.retry_ms);
+    (void) printf("chunks    %lu bytes over MQTT%s\n", (unsigned long) config.chunk_size,
+                  config.fallback ? ", also where HTTP does not get through to a hub" : ", for mqtt: jobs only");
     (void) printf("log       %s\n", config.log_frames ? "frames" : levels[config.log_level]);
     (void) printf("keys      %u\n", config.key_count);
     for (unsigned i = 0; i < config.device_count; i++)
-        (void) printf("device    %s: port %s, %lu baud, pins %s\n", config.devices[i].name, config.devices[i].port,
-                      (unsigned long) config.devices[i].baud, config.devices[i].pins);
+        (void) printf("device    %s: port %s, %lu baud up to %lu, pins %s\n", config.devices[i].name,
+                      config.devices[i].port, (unsigned long) config.devices[i].baud,
+                      (unsigned long) (config.devices[i].max_baud > config.devices[i].baud ? config.devices[i].max_baud
+                                                                                           : config.devices[i].baud),
+                      config.devices[i].pins);
 }
 
 static int signals(void)
@@ -149,6 +156,8 @@ int main(int argc, char **argv)
     core.cache_bytes = config.cache_bytes;
     core.stall_ms = config.stall_ms;
     core.retry_ms = config.retry_ms;
+    core.chunk_size = config.chunk_size;
+    core.no_fallback = !config.fallback;
     core.debug_frames = config.log_frames;
     core.explain = port_explain;
     if (gw_config_check(&core, error, sizeof error) != 0)

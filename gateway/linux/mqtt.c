@@ -53,8 +53,8 @@ static void drop_probe(struct port_mqtt *mqtt)
     }
 }
 
-/* With TLS the certificate is checked against the name that the configuration has, so libmosquitto gets that name; the probe
- * has resolved it a moment ago. */
+/* With TLS the certificate is checked against the name that the configuration has, so libmosquitto gets that name; the
+ * probe has resolved it a moment ago. */
 static int use_tls(struct port_mqtt *mqtt, const char **address)
 {
     struct stat st;
@@ -63,8 +63,8 @@ static int use_tls(struct port_mqtt *mqtt, const char **address)
     if (mqtt->ca == NULL)
         return MOSQ_ERR_SUCCESS;
     *address = mqtt->host;
-    return mosquitto_tls_set(mqtt->mosquitto, directory ? NULL : mqtt->ca, directory ? mqtt->ca : NULL, mqtt->cert, mqtt->key,
-                             NULL);
+    return mosquitto_tls_set(mqtt->mosquitto, directory ? NULL : mqtt->ca, directory ? mqtt->ca : NULL, mqtt->cert,
+                             mqtt->key, NULL);
 }
 
 /* A fresh session each time, so that nothing that an older connection did not get rid of is sent after something newer.

@@ -129,8 +129,27 @@ static int serial_write(void *ctx, const uint8_t *data, size_t length)
     return n >= 0 ? (int) n : -1;
 }
 
+/* Drivers take any rate of the list and may set another one: what they set is asked for. */
+static int serial_baud(void *ctx, uint32_t baud)
+{
+    struct port_serial *s = ctx;
+    struct termios t, before;
+
+    if (strncmp(s->path, "unix:", 5) == 0)
+        return 0; /* a stream without a rate */
+    if (speed_of(baud) == B0 || tcgetattr(s->fd, &before) != 0)
+        return -1;
+    t = before;
+    (void) cfsetspeed(&t, speed_of(baud));
+    if (tcsetattr(s->fd, TCSANOW, &t) == 0 && tcgetattr(s->fd, &t) == 0 && cfgetospeed(&t) == speed_of(baud) &&
+        cfgetispeed(&t) == speed_of(baud))
+        return 0;
+    (void) tcsetattr(s->fd, TCSANOW, &before);
+    return -1;
+}
+
 void port_serial_init(struct port_serial *s, const char *path)
 {
-    *s =
-        (struct port_serial){.path = path, .fd = -1, .link = {s, serial_open, serial_close, serial_read, serial_write}};
+    *s = (struct port_serial){
+        .path = path, .fd = -1, .link = {s, serial_open, serial_close, serial_read, serial_write, serial_baud}};
 }

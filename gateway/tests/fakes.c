@@ -301,7 +301,9 @@ static void m_disconnect(void *ctx)
 
 static int m_subscribe(void *ctx, const char *topic, int qos)
 {
-    ((struct fake_mqtt *) ctx)->subscribed = strcmp(topic, "fota/v1/gw1/cmd") == 0 && qos == 1;
+    struct fake_mqtt *m = ctx;
+
+    m->subscribed = m->subscribed || (strcmp(topic, "fota/v1/gw1/cmd") == 0 && qos == 1);
     return 0;
 }
 
@@ -312,7 +314,8 @@ static int m_publish(void *ctx, const struct gw_mqtt_message *message)
     if (!m->connected || m->messages == FAKE_MESSAGES)
         return -1;
     (void) snprintf(m->message[m->messages].topic, sizeof m->message[0].topic, "%s", message->topic);
-    (void) snprintf(m->message[m->messages].payload, sizeof m->message[0].payload, "%s", message->payload);
+    (void) snprintf(m->message[m->messages].payload, sizeof m->message[0].payload, "%.*s", (int) message->length,
+                    message->payload);
     m->message[m->messages].qos = message->qos;
     m->message[m->messages++].retain = message->retain;
     return 0;

@@ -9,6 +9,7 @@
 
 #define LISTEN_MS 10000u
 #define WATCHDOG_MS 26000u
+#define SIM_BAUD 115200u
 #define SIM_LINE 8192u /* more than the window */
 
 /* --- flash ------------------------------------------------------------------------------------ */
@@ -64,11 +65,36 @@ static size_t get(struct sim_fifo *f, uint8_t *data, size_t capacity)
     return n;
 }
 
+/* What a wrong baud rate makes of bytes. */
+static void put_at_rates(const struct sim *sim, struct sim_fifo *f, const uint8_t *data, size_t length)
+{
+    if (sim->host_baud == 0 || sim->host_baud == sim->baud) {
+        put(f, data, length);
+        return;
+    }
+    for (; length > 0; length--, data++) {
+        uint8_t byte = (uint8_t) ((*data * 167u + 85u) ^ *data >> 3);
+
+        put(f, &byte, 1);
+    }
+}
+
 static void port_send(void *ctx, const uint8_t *data, size_t length)
 {
     struct sim *sim = ctx;
 
-    put(&sim->out, data, length);
+    put_at_rates(sim, &sim->out, data, length);
+}
+
+static int port_baud(void *ctx, uint32_t baud)
+{
+    struct sim *sim = ctx;
+
+    if (baud < 1200u || (sim->baud_limit != 0 && baud > sim->baud_limit))
+        return FOTA_E_ARGUMENT;
+    sim->new_baud = baud;
+    sim->bauds++;
+    return FOTA_OK;
 }
 
 static void port_reboot(void *ctx, unsigned where)
@@ -86,7 +112,7 @@ size_t sim_write(struct sim *sim, const uint8_t *data, size_t length)
 
     if (length > room)
         length = room;
-    put(&sim->in, data, length);
+    put_at_rates(sim, &sim->in, data, length);
     return length;
 }
 
@@ -123,6 +149,7 @@ static void start_server(struct sim *sim, enum fota_link_mode mode)
     i->bootloader = (struct fota_version){.minor = 1};
     i->data_max = FOTA_LINK_DATA_MAX;
     memset(&sim->server, 0, sizeof sim->server);
+    sim->server_port = (struct fota_server_port){sim, port_send, port_reboot, sim->fixed_baud ? NULL : port_baud};
     sim->server.port = &sim->server_port;
     sim->server.journal = &sim->journal;
     sim->server.info = *i;
@@ -142,6 +169,9 @@ void sim_reset(struct sim *sim, enum fota_reset_cause cause)
         return;
     sim->resets++;
     sim->busy_until = 0;
+    sim->baud = SIM_BAUD;
+    sim->new_baud = 0;
+    sim->unproven = false;
     sim->in.tail = sim->in.head;
     sim->rebooting = sim->stay_asked = false;
     sim->mode = SIM_OFF; /* what runs before the port listens takes no time here */
@@ -162,6 +192,7 @@ static void jump(struct sim *sim)
 {
     (void) fota_boot_record_attempt(&sim->journal, &sim->decision);
     sim->mode = SIM_APP;
+    sim->baud = SIM_BAUD;
     sim->since = sim->text_at = sim->now;
     sim->app = sim->decision.image.header.version.patch;
     sim->deadline = sim->decision.image.header.deadline_ms;
@@ -223,8 +254,21 @@ void sim_step(struct sim *sim, uint64_t now)
     if (sim->mode == SIM_OFF || sim->nrst_low)
         return;
     while (sim->now >= sim->busy_until && !sim->rebooting && sim->line_budget-- > 0 && get(&sim->in, &byte, 1) == 1)
-        if (answers(sim) && fota_server_feed(&sim->server, &byte, 1) > 0)
+        if (answers(sim) && fota_server_feed(&sim->server, &byte, 1) > 0) {
             sim->heard = sim->now;
+            sim->unproven = sim->new_baud != 0;
+            if (sim->unproven)
+                sim->baud = sim->new_baud;
+            sim->new_baud = 0;
+        }
+    if (sim->mode == SIM_LOADER && now - sim->heard >= (sim->unproven                          ? FOTA_LINK_BAUD_MS
+                                                        : sim->decision.slot == FOTA_SLOT_NONE ? LISTEN_MS
+                                                                                               : UINT32_MAX)) {
+        sim->unproven = false;
+        sim->baud = SIM_BAUD;
+        sim->heard = now;
+        sim->reverts++;
+    }
     if (sim->now < sim->busy_until)
         sim->heard = sim->now;
     else if (sim->rebooting && sim->now >= sim->reboot_at)
@@ -267,7 +311,7 @@ void sim_init(struct sim *sim, const struct fota_key *key, const struct fota_tar
         abort();
     memset(sim->flash, 0xff, FOTA_FLASH_SIZE);
     sim->port = (struct fota_flash){sim, flash_read, flash_program, flash_erase};
-    sim->server_port = (struct fota_server_port){sim, port_send, port_reboot};
+    sim->baud = SIM_BAUD;
     sim->key = *key;
     sim->target = *target;
     sim->verify_ms = 300;

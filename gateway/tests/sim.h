@@ -38,9 +38,14 @@ struct sim {
     uint32_t line_rate;    /* bytes a millisecond that the device takes from its line; 0: any number */
     bool text;             /* applications print a line every 100 ms */
     uint32_t fail_program; /* this many programs fail */
+    bool fixed_baud;       /* a bootloader of before BAUD */
+    uint32_t baud_limit;   /* the device cannot make higher ones; 0: any */
+    uint32_t host_baud;    /* of the other end; 0: always fits */
     /* what a test reads */
     unsigned resets, erases, nrst_pulses, pulses_on_trial;
     uint64_t trial_began, last_pulse_after;
+    uint32_t baud; /* of the device; 115 200 after each reset */
+    unsigned bauds, reverts;
     enum sim_mode mode;
     struct fota_link_info info;
     /* its own */
@@ -54,7 +59,8 @@ struct sim {
     struct fota_server_port server_port;
     struct fota_decision decision;
     enum fota_reset_cause cause;
-    bool stay_asked, nrst_low, confirmed, rebooting;
+    uint32_t new_baud;
+    bool stay_asked, nrst_low, confirmed, rebooting, unproven;
     uint64_t since, heard, busy_until, text_at, reboot_at, line_at;
     uint32_t line_budget;
     unsigned app;

@@ -26,7 +26,10 @@ PRODUCT = "5f0e1a52-7c34-4b11-9d20-610b3a774001"
 SPEED = 10  # virtual seconds a second: a trial that fails takes 20 of them and more
 
 
-class Board(unittest.TestCase):
+class Case(unittest.TestCase):
+    speed = SPEED
+    wire = ""  # of the board's serial port
+
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="fota-gw-board-"))
         self.web = FaultServer()
@@ -43,8 +46,8 @@ class Board(unittest.TestCase):
         code = pathlib.Path(f"{TARGET}/hello-1.0.0.a.bin").read_bytes()
         (self.dir / "slot.bin").write_bytes(self.web.files["1.0.0"][:512] + code)
         self.board = Proc([BOARD, "--flash", self.dir / "flash", "--load", f"0x08000000:{self.dir}/boot.bin", "--load",
-                           f"0x08004000:{self.dir}/slot.bin", "--uart", f"3=pty:{self.dir}/tty", "--control",
-                           self.dir / "control", "--speed", SPEED, "--die-with-parent"], "fota-board").start()
+                           f"0x08004000:{self.dir}/slot.bin", "--uart", f"3=pty:{self.dir}/tty{self.wire}", "--control",
+                           self.dir / "control", "--speed", self.speed, "--die-with-parent"], "fota-board").start()
         wait_until(lambda: (self.dir / "tty").exists() and (self.dir / "control").exists(), 10, "the board")
         self.gateway = self.start_gateway()
         wait_until(lambda: self.state().get("confirmed"), 30, "the factory's image to be confirmed")
@@ -103,6 +106,8 @@ class Board(unittest.TestCase):
                 found.append(p["state"])
         return found
 
+
+class Board(Case):
     def test_good_then_bad(self):
         job = self.update("1.1.0")
         end = self.wait_end(job)
@@ -135,6 +140,18 @@ class Board(unittest.TestCase):
         job = self.update("1.1.0")  # the device is held in reset: only the gateway's own pulse lets it run
         end = self.wait_end(job)
         self.assertEqual(end["state"], "confirmed", end)
+
+
+class AgreedRate(Case):
+    """The board follows the rate that the gateway sets on the pty: a wrong one is garbage."""
+    speed = 1
+    wire = ",baud=termios"
+
+    def test_two_megabit_and_back(self):
+        for version in ("1.1.0", "1.0.0"):
+            end = self.wait_end(self.update(version))
+            self.assertEqual((end["state"], end["version"]), ("confirmed", version), end)  # seen at 115200 again
+        self.assertRegex(self.gateway.output(), r"the link runs at (2000000|1000000|921600) baud")  # lower on a machine that is busy
 
 
 if __name__ == "__main__":

@@ -435,7 +435,9 @@ class Configuration(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("9600", result.stdout)
         for bad, word in ((["--device", "name=cmd,port=/x"], "cmd"), (["--device", "name=b"], "port"),
-                          (["--device", "name=b,port=/x,baud=7"], "7"), (["--key", "/none.pem"], "/none.pem"),
+                          (["--device", "name=b,port=/x,baud=7"], "7"),
+                          (["--device", "name=b,port=/x,max-baud=3000000"], "3000000"),
+                          (["--device", "name=b,port=/x,max-baud=x"], "max-baud"), (["--key", "/none.pem"], "/none.pem"),
                           (["--broker", "h:99999"], "99999"), (["--id", "a/b"], "a/b"), (["--log-level", "loud"], "loud"),
                           (["--hub-url", "ftp://x"], "ftp://x"), (["--hub-token-file", key], "hub"), (["more"], "more"),
                           (["--device", "name=a,port=/y"], "twice"), (["--device", "name=b,port=/x,pins=gpio"], "gpio")):
@@ -447,6 +449,11 @@ class Configuration(Case):
             f.write('{"id": "x", "colour": 1}')
             f.flush()
             self.assertIn("colour", self.run_gateway("--config", f.name).stderr)
+        for member, value in (("chunk", 1500), ("chunk", 4096), ("fallback", "yes")):
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+                json.dump({member: value}, f)
+                f.flush()
+                self.assertIn(member, self.run_gateway("--config", f.name, *good).stderr)
         self.assertRegex(self.run_gateway("--version").stdout, r"^fota-gateway \d+\.\d+\.\d+")
 
     def test_one_gateway_a_cache(self):

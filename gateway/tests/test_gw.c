@@ -121,7 +121,7 @@ static int set_up(void **state)
         sim_init(&b->sim[i], &key.public_key, &target);
         sim_factory(&b->sim[i], &factory);
         b->line[i].sim = &b->sim[i];
-        b->link[i] = (struct gw_link){&b->line[i], l_open, l_close, l_read, l_write};
+        b->link[i] = (struct gw_link){&b->line[i], l_open, l_close, l_read, l_write, NULL};
         (void) snprintf(b->devices[i].name, sizeof b->devices[i].name, "board%u", i + 1u);
         b->devices[i].link = &b->link[i];
         sim_power(&b->sim[i], true);
@@ -477,6 +477,38 @@ static void an_unreadable_record_is_no_end(void **state)
     until(b, 0, GW_CONFIRMED, 30000);
 }
 
+/* What comes over chunk/… while a download over MQTT waits: none of it harms. */
+static void hostile_chunks(void **state)
+{
+    static const char *const errors[] = {"",
+                                         "{",
+                                         "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]",
+                                         "{}",
+                                         "{\"request\":-1}",
+                                         "{\"request\":1e300,\"reason\":\"range\"}",
+                                         "{\"request\":\"1\",\"reason\":[1]}",
+                                         "null"};
+    struct bench *b = *state;
+    uint8_t payload[5000] = "FCH1";
+    unsigned asked = 0;
+
+    command(b, "update", "j1", "board1", &good_result, "mqtt:", "");
+    run(b, 10);
+    for (unsigned i = 0; i < b->mqtt.messages; i++)
+        asked += strcmp(b->mqtt.message[i].topic, "fota/v1/gw1/chunk/get") == 0;
+    assert_int_equal(asked, 1);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        gw_mqtt_received(&b->gw, "fota/v1/gw1/chunk/error", errors[i], strlen(errors[i]));
+    for (size_t length = 0; length <= sizeof payload; length += 31)
+        gw_mqtt_received(&b->gw, "fota/v1/gw1/chunk/data", payload, length);
+    gw_mqtt_received(&b->gw, "fota/v1/gw2/chunk/data", payload, 40);
+    run(b, 10);
+    assert_int_equal(b->gw.device[0].state, GW_DOWNLOAD);
+    assert_int_equal(b->gw.fetch[0].have, 0);
+    command(b, "cancel", "j1", "board1", NULL, "", "");
+    until(b, 0, GW_FAILED, 1000);
+}
+
 static void a_full_cache_makes_room(void **state)
 {
     struct bench *b = *state;
@@ -522,19 +554,13 @@ static void a_wrong_configuration_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(states_are_published_in_order),
-        TEST(a_restart_in_any_state_goes_on),
-        TEST(a_job_is_not_run_twice),
-        TEST(refusals),
-        TEST(cancel_in_each_state),
-        TEST(a_shared_download),
-        TEST(another_url_may_be_better),
-        TEST(the_broker_may_be_away),
-        TEST(sequence_numbers_only_grow),
-        TEST(progress_comes_at_most_once_a_second),
-        TEST(an_unreadable_record_is_no_end),
-        TEST(a_full_cache_makes_room),
-        TEST(a_wrong_configuration_is_refused),
+        TEST(states_are_published_in_order),  TEST(a_restart_in_any_state_goes_on),
+        TEST(a_job_is_not_run_twice),         TEST(refusals),
+        TEST(cancel_in_each_state),           TEST(a_shared_download),
+        TEST(another_url_may_be_better),      TEST(the_broker_may_be_away),
+        TEST(sequence_numbers_only_grow),     TEST(progress_comes_at_most_once_a_second),
+        TEST(an_unreadable_record_is_no_end), TEST(hostile_chunks),
+        TEST(a_full_cache_makes_room),        TEST(a_wrong_configuration_is_refused),
     };
     struct pack_message message;
     struct pack_result result;

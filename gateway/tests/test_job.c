@@ -41,6 +41,9 @@ static void good_commands(void **state)
         &c));
     assert_int_equal(c.job.size, 0);
     assert_false(c.job.retry);
+    assert_true(parse(
+        "{\"v\":1,\"cmd\":\"update\",\"job\":\"j\",\"device\":\"b\",\"url\":\"mqtt:\",\"sha256\":\"" SHA "\"}", &c));
+    assert_string_equal(c.job.url, GW_URL_MQTT);
     assert_true(parse("{\"v\":1,\"cmd\":\"cancel\",\"job\":\"j\",\"device\":\"b\"}", &c));
     assert_int_equal(c.kind, GW_COMMAND_CANCEL);
     assert_true(parse("{\"v\":1,\"cmd\":\"status\"}", &c));
@@ -84,6 +87,8 @@ static void bad_commands(void **state)
         {"{\"v\":1,\"cmd\":\"update\",\"job\":\"j\",\"device\":\"b\",\"url\":\"file:///etc/passwd\",\"sha256\":\"" SHA
          "\"}",
          "http://"},
+        {"{\"v\":1,\"cmd\":\"update\",\"job\":\"j\",\"device\":\"b\",\"url\":\"mqtt:x\",\"sha256\":\"" SHA "\"}",
+         "\"url\" is \"mqtt:x\""},
         {"{\"v\":1,\"cmd\":\"update\",\"job\":\"j\",\"device\":\"b\",\"url\":\"http:///x\",\"sha256\":\"" SHA "\"}",
          "name a host"},
         {"{\"v\":1,\"cmd\":\"update\",\"job\":\"j\",\"device\":\"b\",\"url\":\"http://u:p@h/x\",\"sha256\":\"" SHA

@@ -24,6 +24,11 @@ struct bench {
     uint32_t seed;
     /* faults, in 1/1000 of bytes or of writes, both directions */
     unsigned flip, drop, twice, delay;
+    uint32_t cable_limit;            /* above this rate the cable damages bytes; 0: at none */
+    unsigned damage_to, damage_from; /* that many of 1000, to and from the device */
+    uint32_t port_limit;             /* the port takes no higher rate; 0: any */
+    uint32_t rates[32];              /* that it was set to */
+    unsigned rate_count;
     bool vanished;
     struct {
         uint8_t data[16384];
@@ -51,15 +56,18 @@ static uint32_t dice(struct bench *b)
 }
 
 /* Pass bytes through the faults; returns how many came out. */
-static size_t spoil(struct bench *b, const uint8_t *in, size_t length, uint8_t *out)
+static size_t spoil(struct bench *b, const uint8_t *in, size_t length, uint8_t *out, unsigned damage)
 {
     size_t n = 0;
+    bool bad = b->cable_limit != 0 && b->sim.host_baud > b->cable_limit;
 
     for (size_t i = 0; i < length; i++) {
         if (b->drop != 0 && dice(b) < b->drop && dice(b) < 20u) /* drop and flip are in 1/50 000 */
             continue;
         out[n] = in[i];
         if (b->flip != 0 && dice(b) < b->flip && dice(b) < 20u)
+            out[n] ^= (uint8_t) (1u << (dice(b) % 8u));
+        if (bad && dice(b) < damage)
             out[n] ^= (uint8_t) (1u << (dice(b) % 8u));
         n++;
     }
@@ -70,10 +78,24 @@ static int link_open(void *ctx, uint32_t baud)
 {
     struct bench *b = ctx;
 
-    assert_int_equal(baud, 115200);
+    assert_true(baud == 115200u || baud == b->sim.host_baud);
     if (b->vanished)
         return -1;
     b->opens++;
+    b->sim.host_baud = baud;
+    return 0;
+}
+
+static int link_baud(void *ctx, uint32_t baud)
+{
+    struct bench *b = ctx;
+
+    assert_false(b->vanished);
+    if (b->port_limit != 0 && baud > b->port_limit)
+        return -1;
+    b->sim.host_baud = baud;
+    if (b->rate_count < sizeof b->rates / sizeof b->rates[0])
+        b->rates[b->rate_count++] = baud;
     return 0;
 }
 
@@ -92,7 +114,7 @@ static int link_write(void *ctx, const uint8_t *data, size_t length)
         return -1;
     if (length > 512u && b->twice == 0)
         length = 512u; /* as a tty with a short buffer */
-    n = spoil(b, data, length, out);
+    n = spoil(b, data, length, out, b->damage_to);
     (void) sim_write(&b->sim, out, n);
     if (b->twice != 0 && dice(b) < b->twice)
         (void) sim_write(&b->sim, out, n);
@@ -115,7 +137,7 @@ static int link_read(void *ctx, uint8_t *data, size_t capacity)
         b->held[0].length = 1;
         b->held[0].at = b->now + 700u;
     }
-    return (int) spoil(b, raw, n, data);
+    return (int) spoil(b, raw, n, data, b->damage_from);
 }
 
 static int pin_nrst(void *ctx, bool low)
@@ -186,7 +208,7 @@ static struct bench *bench_new(bool pins)
     sim_package(&key, &target, 0, SIM_GOOD, 8192, 1, 2000, &factory, &result);
     sim_factory(&b->sim, &factory);
     pack_buffer_free(&factory);
-    b->link = (struct gw_link){b, link_open, link_close, link_read, link_write};
+    b->link = (struct gw_link){b, link_open, link_close, link_read, link_write, link_baud};
     b->pins = (struct gw_pins){b, pin_nrst, NULL};
     b->clock = (struct gw_clock){b, clock_now, clock_now};
     gw_push_init(&b->push, &(struct gw_push_ports){.link = &b->link,
@@ -577,6 +599,312 @@ static void text_goes_to_the_log(void **state)
     bench_free(b);
 }
 
+/* --- the agreed baud rate ---------------------------------------------------------------------- */
+
+static struct bench *fast_bench(void)
+{
+    struct bench *b = bench_new(false);
+
+    b->push.ports.baud_max = 2000000;
+    make_package(b, 1, SIM_GOOD, 200000, 2, 2000);
+    return b;
+}
+
+/* The update ends well, and both ends are back at the device's own rate. */
+static void expect_confirmed(struct bench *b, uint32_t limit_ms)
+{
+    finish(b, limit_ms);
+    if (b->push.outcome != GW_PUSH_CONFIRMED)
+        print_message("%s: %s\n", b->push.reason, b->push.detail);
+    assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+    assert_int_equal(sim_confirmed_version(&b->sim), 10100);
+    assert_int_equal(b->push.rate, 115200);
+    assert_int_equal(b->sim.host_baud, 115200);
+    assert_int_equal(b->sim.baud, 115200);
+}
+
+static void the_highest_rate_is_agreed_on(void **state)
+{
+    struct bench *b = fast_bench();
+    uint64_t began = b->now;
+
+    (void) state;
+    start(b);
+    until_state(b, GW_PUSH_WRITE);
+    assert_int_equal(b->push.rate, 2000000);
+    assert_int_equal(b->sim.baud, 2000000);
+    assert_true(b->now - began < 1000);
+    expect_confirmed(b, 30000);
+    assert_int_equal(b->sim.bauds, 1);
+    assert_int_equal(b->rate_count, 2);
+    assert_int_equal(b->push.stats.resent, 0);
+    assert_int_equal(b->push.stats.rates_dropped, 0);
+    bench_free(b);
+}
+
+static void the_limit_is_kept(void **state)
+{
+    static const uint32_t limits[][2] = {{0, 115200},      {115200, 115200},   {230399, 115200},     {230400, 230400},
+                                         {921600, 921600}, {1500000, 1000000}, {UINT32_MAX, 2000000}};
+
+    (void) state;
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct bench *b = fast_bench();
+
+        b->push.ports.baud_max = limits[i][0];
+        make_package(b, 1, SIM_GOOD, 8192, 2, 2000);
+        start(b);
+        until_state(b, GW_PUSH_WRITE);
+        assert_int_equal(b->push.rate, limits[i][1]);
+        expect_confirmed(b, 30000);
+        assert_int_equal(b->sim.bauds, limits[i][1] != 115200u);
+        bench_free(b);
+    }
+}
+
+static void a_link_that_cannot_change_stays(void **state)
+{
+    struct bench *b = fast_bench();
+
+    (void) state;
+    b->link.baud = NULL;
+    start(b);
+    expect_confirmed(b, 30000);
+    assert_int_equal(b->sim.bauds, 0);
+    bench_free(b);
+}
+
+static void an_old_bootloader_is_served_at_its_rate(void **state)
+{
+    struct bench *b = fast_bench();
+    uint64_t began = b->now;
+
+    (void) state;
+    b->sim.fixed_baud = true;
+    start(b);
+    until_state(b, GW_PUSH_WRITE);
+    assert_true(b->now - began < 1000); /* one exchange, no waiting */
+    assert_int_equal(b->push.rate, 115200);
+    expect_confirmed(b, 30000);
+    assert_int_equal(b->rate_count, 0);
+    bench_free(b);
+}
+
+static void what_an_end_cannot_make_is_left_out(void **state)
+{
+    struct bench *b = fast_bench();
+
+    (void) state;
+    b->sim.baud_limit = 921600; /* it says so */
+    start(b);
+    until_state(b, GW_PUSH_WRITE);
+    assert_int_equal(b->push.rate, 921600);
+    assert_int_equal(b->rate_count, 1);
+    expect_confirmed(b, 30000);
+    bench_free(b);
+
+    b = fast_bench();
+    b->port_limit = 921600; /* found out after the device has changed: it comes back by itself */
+    start(b);
+    until_state(b, GW_PUSH_WRITE);
+    assert_int_equal(b->push.rate, 921600);
+    assert_int_equal(b->sim.reverts, 2);
+    expect_confirmed(b, 30000);
+    bench_free(b);
+}
+
+/* A cable that is good for `limit`, at `to` and `from` damaged bytes in 1000 above it. */
+static void cable(uint32_t limit, unsigned to, unsigned from, uint32_t at_least, uint32_t seed)
+{
+    struct bench *b = fast_bench();
+    uint64_t began = b->now;
+
+    b->seed = seed;
+    b->cable_limit = limit;
+    b->damage_to = to;
+    b->damage_from = from;
+    start(b);
+    until_state(b, GW_PUSH_WRITE);
+    assert_int_equal(b->push.rate, at_least);
+    assert_true(b->now - began < 7000);
+    assert_int_equal(b->sim.resets, 2);
+    expect_confirmed(b, 30000);
+    bench_free(b);
+}
+
+static void a_bad_rate_is_found_out_before_the_transfer(void **state)
+{
+    (void) state;
+    for (uint32_t seed = 1; seed <= 4u; seed++) {
+        cable(460800, 1000, 1000, 460800, seed * 7919u);
+        cable(1000000, 1000, 1000, 1000000, seed * 104729u);
+        cable(115200, 1000, 1000, 115200, seed * 1299709u);
+        cable(460800, 1000, 0, 460800, seed * 15485863u); /* the device hears nothing */
+        cable(460800, 0, 1000, 460800, seed * 32452843u); /* it hears, and is not heard: it is called back */
+        cable(460800, 3, 3, 460800, seed * 49979687u);    /* a few bytes in a thousand */
+        cable(921600, 0, 60, 921600, seed * 67867967u);
+    }
+}
+
+/* Good when it was tried, bad later. */
+static void a_rate_that_turns_bad_is_left(void **state)
+{
+    static const struct {
+        unsigned to, from;
+        bool lost, deaf;
+    } cases[] = {{1, 0, false, false},  {0, 8, false, false},   {1, 2, false, false},
+                 {1000, 0, true, true}, {0, 1000, true, false}, {1000, 1000, true, true}};
+
+    (void) state;
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench *b = fast_bench();
+        uint64_t began;
+
+        make_package(b, 1, SIM_GOOD, 300000, 2, 2000);
+        start(b);
+        until_bytes(b, 20000);
+        assert_int_equal(b->push.rate, 2000000);
+        b->cable_limit = 460800;
+        b->damage_to = cases[i].to;
+        b->damage_from = cases[i].from;
+        began = b->now;
+        while (b->push.state != GW_PUSH_JUMP && b->now - began < 60000)
+            run(b, 1);
+        assert_int_equal(b->push.state, GW_PUSH_JUMP);
+        assert_true(b->push.stats.rates_dropped > 0);
+        assert_true(b->push.rate_cap <= 1000000u);
+        assert_true(b->push.rate <= 460800u || !cases[i].lost);
+        /* into the bootloader, and never out of it on the way, unless it could not be told */
+        if (!cases[i].deaf)
+            assert_int_equal(b->sim.resets, 2);
+        expect_confirmed(b, 30000);
+        bench_free(b);
+    }
+}
+
+static void a_reset_at_an_agreed_rate_is_found_again(void **state)
+{
+    struct bench *b;
+
+    (void) state;
+    for (unsigned away = 0; away <= 4000u; away += 1000u) {
+        b = fast_bench();
+        start(b);
+        until_bytes(b, 100000);
+        assert_int_equal(b->push.rate, 2000000);
+        sim_power(&b->sim, false);
+        run(b, away);
+        b->sim.erases = 0;
+        sim_power(&b->sim, true);
+        run(b, 20000);
+        until_state(b, GW_PUSH_ENDED);
+        assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+        assert_int_equal(b->sim.bauds >= 2u, true); /* agreed on again, at the same rate: one reset is no fault of it */
+        assert_int_equal(b->push.stats.rates_dropped, 0);
+        assert_true(b->sim.erases <= 2);
+        bench_free(b);
+    }
+    /* in each moment of the negotiation */
+    for (unsigned after = 0; after < 60u; after++) {
+        b = fast_bench();
+        start(b);
+        for (unsigned i = 0; i < 5000u && b->sim.bauds == 0; i++)
+            run(b, 1);
+        run(b, after);
+        sim_reset(&b->sim, FOTA_RESET_OTHER);
+        expect_confirmed(b, 60000);
+        bench_free(b);
+    }
+}
+
+static void a_new_process_finds_a_device_at_an_agreed_rate(void **state)
+{
+    static const enum gw_push_state at[] = {GW_PUSH_WRITE, GW_PUSH_VERIFY};
+
+    (void) state;
+    for (unsigned i = 0; i < 2u; i++) {
+        struct bench *b = fast_bench();
+        struct gw_push_job job;
+        uint64_t began;
+
+        start(b);
+        until_state(b, at[i]);
+        if (at[i] == GW_PUSH_WRITE)
+            until_bytes(b, 100000);
+        assert_int_equal(b->sim.baud, 2000000);
+        gw_push_init(&b->push, &(struct gw_push_ports){
+                                   .link = &b->link, .clock = &b->clock, .ctx = b, .baud_max = 2000000, .log = on_log});
+        job = job_of(b);
+        job.resume = at[i];
+        began = b->now;
+        assert_int_equal(gw_push_start(&b->push, &job), FOTA_OK);
+        while (b->push.state != GW_PUSH_ENDED && !b->push.contact)
+            run(b, 1);
+        assert_true(b->push.contact);
+        assert_true(b->now - began < 5000); /* an erase may be under way; not the 10 s of the device's patience */
+        assert_int_equal(b->sim.resets, 2);
+        expect_confirmed(b, 30000);
+        bench_free(b);
+    }
+}
+
+static void the_port_vanishes_at_an_agreed_rate(void **state)
+{
+    static const uint32_t away[] = {10, 500, 3000, 8000, 12000};
+
+    (void) state;
+    for (unsigned i = 0; i < sizeof away / sizeof away[0]; i++) {
+        struct bench *b = fast_bench();
+
+        start(b);
+        until_bytes(b, 60000);
+        b->vanished = true;
+        run(b, away[i]);
+        b->vanished = false;
+        expect_confirmed(b, 60000);
+        bench_free(b);
+    }
+}
+
+static void cancelling_at_an_agreed_rate_leaves_the_device_alone(void **state)
+{
+    struct bench *b = fast_bench();
+
+    (void) state;
+    start(b);
+    until_bytes(b, 60000);
+    assert_int_equal(gw_push_cancel(&b->push), FOTA_OK);
+    finish(b, 5000);
+    assert_int_equal(b->push.rate, 115200);
+    run(b, 3000);
+    assert_int_equal(b->sim.mode, SIM_APP);
+    assert_int_equal(gw_push_query(&b->push, false), FOTA_OK);
+    finish(b, 2000);
+    assert_int_equal(b->push.outcome, GW_PUSH_ANSWERED);
+    bench_free(b);
+}
+
+static void a_bad_line_costs_time_only_at_any_rate(void **state)
+{
+    static const unsigned faults_of[][4] = {{3, 0, 0, 0}, {0, 3, 0, 0}, {0, 0, 20, 0}, {0, 0, 0, 20}, {2, 2, 10, 10}};
+
+    (void) state;
+    for (uint32_t seed = 1; seed <= 3u; seed++) {
+        for (unsigned i = 0; i < sizeof faults_of / sizeof faults_of[0]; i++) {
+            struct bench *b = fast_bench();
+
+            b->flip = faults_of[i][0];
+            b->drop = faults_of[i][1];
+            b->twice = faults_of[i][2];
+            b->delay = faults_of[i][3];
+            b->seed = seed * 86028121u + i;
+            start(b);
+            expect_confirmed(b, 600000);
+            bench_free(b);
+        }
+    }
+}
+
 /* --- refusals --------------------------------------------------------------------------------- */
 
 static void refused(struct bench *b, const char *reason, const char *word)
@@ -806,6 +1134,18 @@ int main(void)
         cmocka_unit_test(a_power_cut_while_writing_resumes),
         cmocka_unit_test(a_device_that_resets_for_ever_is_given_up),
         cmocka_unit_test(text_goes_to_the_log),
+        cmocka_unit_test(the_highest_rate_is_agreed_on),
+        cmocka_unit_test(the_limit_is_kept),
+        cmocka_unit_test(a_link_that_cannot_change_stays),
+        cmocka_unit_test(an_old_bootloader_is_served_at_its_rate),
+        cmocka_unit_test(what_an_end_cannot_make_is_left_out),
+        cmocka_unit_test(a_bad_rate_is_found_out_before_the_transfer),
+        cmocka_unit_test(a_rate_that_turns_bad_is_left),
+        cmocka_unit_test(a_reset_at_an_agreed_rate_is_found_again),
+        cmocka_unit_test(a_new_process_finds_a_device_at_an_agreed_rate),
+        cmocka_unit_test(the_port_vanishes_at_an_agreed_rate),
+        cmocka_unit_test(cancelling_at_an_agreed_rate_leaves_the_device_alone),
+        cmocka_unit_test(a_bad_line_costs_time_only_at_any_rate),
         cmocka_unit_test(what_does_not_fit_is_refused_before_anything_is_erased),
         cmocka_unit_test(a_trial_of_another_image_is_left_alone),
         cmocka_unit_test(damaged_code_is_void),

@@ -83,23 +83,23 @@ int hub_db_version(struct hub_db *db)
     return version;
 }
 
-static int migrate(struct hub_db *db)
+int hub_db_migrate(struct hub_db *db, const char *const *steps, int count)
 {
     for (;;) {
         /* IMMEDIATE: two programs that open a new file at once (the hub and `token add`) take turns. */
         if (execute(db, "BEGIN IMMEDIATE") != 0)
             return -1;
         int version = hub_db_version(db);
-        if (version < 0 || version >= HUB_DB_VERSION) {
+        if (version < 0 || version >= count) {
             hub_db_rollback(db);
-            if (version > HUB_DB_VERSION)
+            if (version > count)
                 hub_log(HUB_LOG_ERROR, "database: schema version %d is newer than %d; use the fota-hub that wrote it",
-                        version, HUB_DB_VERSION);
-            return version == HUB_DB_VERSION ? 0 : -1;
+                        version, count);
+            return version == count ? 0 : -1;
         }
         char step[48];
         sqlite3_snprintf(sizeof step, step, "PRAGMA user_version = %d", version + 1);
-        if (execute(db, migrations[version]) != 0 || execute(db, step) != 0 || hub_db_commit(db) != 0) {
+        if (execute(db, steps[version]) != 0 || execute(db, step) != 0 || hub_db_commit(db) != 0) {
             hub_db_rollback(db);
             return -1;
         }
@@ -122,7 +122,7 @@ int hub_db_open(struct hub_db *db, const char *path)
     if (execute(db,
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                 "PRAGMA trusted_schema = OFF;") != 0 ||
-        migrate(db) != 0) {
+        hub_db_migrate(db, migrations, HUB_DB_VERSION) != 0) {
         hub_log(HUB_LOG_ERROR, "database %s: not usable; restore a backup or choose another --data", path);
         hub_db_close(db);
         return -1;

@@ -20,6 +20,11 @@ struct hub_db {
 int hub_db_open(struct hub_db *db, const char *path);
 void hub_db_close(struct hub_db *db);
 
+/** Bring the schema to version `count`, each step in a transaction of its own: a cut or a failure leaves the version
+ * before it.
+ *  @param steps steps[n] turns version n into n + 1. @return 0, or -1 (logged). */
+int hub_db_migrate(struct hub_db *db, const char *const *steps, int count);
+
 /** @return the schema version of the file, or -1. */
 int hub_db_version(struct hub_db *db);
 

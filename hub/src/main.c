@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "config_file.h"
 #include "http.h"
 #include "log.h"
 #include "mqtt.h"
@@ -29,6 +30,7 @@ struct server {
     struct hub_uploads uploads;
     struct hub_context context;
     struct hub_fleet *fleet;
+    struct hub_chunks chunks;
     struct hub_mqtt *mqtt;
     struct hub_http *http;
     char url[400], password[256];
@@ -172,18 +174,14 @@ static int write_port_file(const char *path, uint16_t port)
     return rc == 0 ? rename(temporary, path) : -1;
 }
 
-static int read_password(const char *path, char *out, size_t size)
+static int load_password(struct server *s)
 {
-    FILE *f = fopen(path, "re");
-    if (f == NULL || fgets(out, (int) size, f) == NULL) {
-        hub_log(HUB_LOG_ERROR, "--mqtt-password-file %s: %s", path, f == NULL ? strerror(errno) : "the file is empty");
-        if (f != NULL)
-            fclose(f);
-        return -1;
-    }
-    fclose(f);
-    out[strcspn(out, "\r\n")] = '\0';
-    return 0;
+    char error[512];
+    const char *path = s->options.mqtt_password_file;
+    if (path == NULL || fota_secret_read(path, s->password, sizeof s->password, error, sizeof error) == 0)
+        return 0;
+    hub_log(HUB_LOG_ERROR, "--mqtt-password-file %s", error);
+    return -1;
 }
 
 static int load_keys(struct server *s)
@@ -241,17 +239,18 @@ static int start(struct server *s)
 {
     const struct hub_options *o = &s->options;
     char path[4096];
-    if (load_keys(s) != 0 || hub_store_open(&s->store, o->data) != 0)
+    if (load_keys(s) != 0 || load_password(s) != 0 || hub_store_open(&s->store, o->data) != 0)
         return -1;
     if ((size_t) snprintf(path, sizeof path, "%s/hub.db", o->data) >= sizeof path || hub_db_open(&s->db, path) != 0 ||
         hub_store_sweep(&s->store, &s->db) != 0)
         return -1;
-    if (o->mqtt_password_file != NULL && read_password(o->mqtt_password_file, s->password, sizeof s->password) != 0)
-        return -1;
     if (start_http(s) != 0)
         return -1;
-    const struct hub_mqtt_options mqtt = {o->mqtt_host, o->mqtt_port, o->mqtt_user,
-                                          o->mqtt_password_file != NULL ? s->password : NULL};
+    const struct hub_mqtt_options mqtt = {
+        o->mqtt_host, o->mqtt_port, o->mqtt_user, o->mqtt_password_file != NULL ? s->password : NULL,
+        o->mqtt_ca,   o->mqtt_cert, o->mqtt_key,  o->chunk_rate != 0 ? &s->chunks : NULL};
+    if (o->chunk_rate != 0)
+        hub_chunks_init(&s->chunks, &s->store, o->chunk_rate, hub_mono_ms());
     s->mqtt = hub_mqtt_start(&mqtt);
     return s->mqtt != NULL ? 0 : -1;
 }
@@ -284,9 +283,17 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "token") == 0)
         return hub_token_command(argc - 1, argv + 1);
+    if (argc > 1 && (strcmp(argv[1], "backup") == 0 || strcmp(argv[1], "restore") == 0))
+        return hub_backup_command(argc - 1, argv + 1);
     static struct server s = {.store = {-1, -1, -1}};
     pid_t parent = getppid();
     hub_options_parse(argc, argv, &s.options);
+    if (s.options.check_config) {
+        if (load_keys(&s) != 0 || load_password(&s) != 0)
+            return HUB_EXIT_FAILURE;
+        hub_options_print(&s.options);
+        return HUB_EXIT_OK;
+    }
     s.signals = open_signals();
     if (s.signals < 0) {
         hub_log(HUB_LOG_ERROR, "signalfd: %s", strerror(errno));

@@ -171,6 +171,8 @@ void hub_topic_parse(const char *topic, struct hub_topic *out)
         out->kind = HUB_TOPIC_PRESENCE;
     else if (strcmp(middle, "reply") == 0)
         out->kind = HUB_TOPIC_REPLY;
+    else if (strcmp(middle, "chunk/get") == 0)
+        out->kind = HUB_TOPIC_CHUNK_GET;
     const char *last = strchr(middle, '/');
     if (last == NULL || (size_t) (last - middle) > HUB_NAME_MAX)
         return;

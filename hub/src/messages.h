@@ -19,6 +19,7 @@ enum hub_topic_kind {
     HUB_TOPIC_REPLY,
     HUB_TOPIC_STATE,
     HUB_TOPIC_PROGRESS,
+    HUB_TOPIC_CHUNK_GET,
 };
 
 struct hub_topic {

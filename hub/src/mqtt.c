@@ -12,14 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define QUEUE_MAX 8192u /* large: while the thread waits for room, the broker drops what it cannot keep */
 #define TOPIC_MAX 80u   /* fota/v1/<32>/<32>/progress */
 #define KEEPALIVE_S 20
+#define UNSENT_MAX 256u /* messages that the library holds; beyond, chunks are not sent but asked for again */
 
 static const char *const filters[] = {"fota/v1/+/presence", "fota/v1/+/reply", "fota/v1/+/+/state",
                                       "fota/v1/+/+/progress"};
+static const char chunk_filter[] = "fota/v1/+/chunk/get";
 
 struct item {
     struct item *next;
@@ -31,11 +34,13 @@ struct item {
 
 struct hub_mqtt {
     struct mosquitto *client;
+    struct hub_chunks *chunks; /* NULL: none */
     int event;
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t room;
     struct item *first, **last;
     unsigned count;
+    unsigned unsent; /* given to the library, not on the wire yet */
     bool connected, stopping;
 };
 
@@ -71,6 +76,7 @@ static void set_connected(struct hub_mqtt *m, bool connected)
 {
     pthread_mutex_lock(&m->lock);
     m->connected = connected;
+    m->unsent = 0; /* it forgets what was not sent, but for commands: they may be counted out twice */
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -92,6 +98,10 @@ static void on_connect(struct mosquitto *client, void *ctx, int rc)
     hub_log(HUB_LOG_INFO, "mqtt: connected");
     /* Before any job is published again, so that no answer is missed: the broker works in the order of arrival. */
     subscribe(client);
+    struct hub_mqtt *m = ctx;
+    int sub = m->chunks != NULL ? mosquitto_subscribe(client, NULL, chunk_filter, 0) : MOSQ_ERR_SUCCESS;
+    if (sub != MOSQ_ERR_SUCCESS)
+        hub_log(HUB_LOG_ERROR, "mqtt: cannot subscribe to %s: %s", chunk_filter, mosquitto_strerror(sub));
     set_connected(ctx, true);
     struct item *item = make_item(0);
     if (item != NULL) {
@@ -108,6 +118,56 @@ static void on_disconnect(struct mosquitto *client, void *ctx, int rc)
         hub_log(HUB_LOG_WARN, "mqtt: connection lost: %s", mosquitto_strerror(rc));
 }
 
+static void count_unsent(struct hub_mqtt *m, int change)
+{
+    pthread_mutex_lock(&m->lock);
+    if (change > 0 || m->unsent > 0)
+        m->unsent += (unsigned) change;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void on_publish(struct mosquitto *client, void *ctx, int mid)
+{
+    (void) client;
+    (void) mid;
+    count_unsent(ctx, -1);
+}
+
+/* For chunks: nothing is kept for a broker that is slow to take them. */
+static int publish_chunk(void *ctx, const char *topic, const void *payload, size_t length)
+{
+    struct hub_mqtt *m = ctx;
+    pthread_mutex_lock(&m->lock);
+    bool room = m->connected && m->unsent < UNSENT_MAX;
+    pthread_mutex_unlock(&m->lock);
+    if (!room)
+        return -1;
+    count_unsent(m, 1);
+    int rc = mosquitto_publish(m->client, NULL, topic, (int) length, payload, 0, false);
+    if (rc != MOSQ_ERR_SUCCESS)
+        count_unsent(m, -1);
+    return rc == MOSQ_ERR_SUCCESS ? 0 : -1;
+}
+
+static int64_t mono(void *ctx)
+{
+    (void) ctx;
+    return hub_mono_ms();
+}
+
+/* @return whether it was a request for chunks; those are answered here, beside the queue. */
+static bool take_chunk_request(struct hub_mqtt *m, const struct mosquitto_message *message)
+{
+    const struct hub_chunks_io io = {publish_chunk, mono, m};
+    struct hub_topic topic;
+    hub_topic_parse(message->topic, &topic);
+    if (topic.kind != HUB_TOPIC_CHUNK_GET)
+        return false;
+    if (m->chunks != NULL && !message->retain)
+        hub_chunks_request(m->chunks, &io, topic.gateway, message->payload, (size_t) message->payloadlen);
+    return true;
+}
+
 static void on_message(struct mosquitto *client, void *ctx, const struct mosquitto_message *message)
 {
     (void) client;
@@ -119,6 +179,8 @@ static void on_message(struct mosquitto *client, void *ctx, const struct mosquit
                 HUB_PAYLOAD_MAX);
         return;
     }
+    if (take_chunk_request(ctx, message))
+        return;
     struct item *item = make_item((size_t) message->payloadlen);
     if (item == NULL)
         return;
@@ -140,6 +202,15 @@ static struct mosquitto *make_client(struct hub_mqtt *m)
     return mosquitto_new(id, true, m);
 }
 
+static int set_tls(struct hub_mqtt *m, const struct hub_mqtt_options *o)
+{
+    struct stat st;
+    if (o->ca == NULL)
+        return MOSQ_ERR_SUCCESS;
+    bool directory = stat(o->ca, &st) == 0 && S_ISDIR(st.st_mode);
+    return mosquitto_tls_set(m->client, directory ? NULL : o->ca, directory ? o->ca : NULL, o->cert, o->key, NULL);
+}
+
 struct hub_mqtt *hub_mqtt_start(const struct hub_mqtt_options *options)
 {
     struct hub_mqtt *m = calloc(1, sizeof *m);
@@ -149,6 +220,7 @@ struct hub_mqtt *hub_mqtt_start(const struct hub_mqtt_options *options)
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->room, NULL);
     m->last = &m->first;
+    m->chunks = options->chunks;
     m->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     m->client = m->event >= 0 ? make_client(m) : NULL;
     int rc = MOSQ_ERR_NOMEM;
@@ -156,10 +228,13 @@ struct hub_mqtt *hub_mqtt_start(const struct hub_mqtt_options *options)
         mosquitto_connect_callback_set(m->client, on_connect);
         mosquitto_disconnect_callback_set(m->client, on_disconnect);
         mosquitto_message_callback_set(m->client, on_message);
+        mosquitto_publish_callback_set(m->client, on_publish);
         mosquitto_reconnect_delay_set(m->client, 1, 10, true);
         mosquitto_int_option(m->client, MOSQ_OPT_TCP_NODELAY, 1);
         rc = options->user != NULL ? mosquitto_username_pw_set(m->client, options->user, options->password)
                                    : MOSQ_ERR_SUCCESS;
+        if (rc == MOSQ_ERR_SUCCESS)
+            rc = set_tls(m, options);
         if (rc == MOSQ_ERR_SUCCESS) {
             int connect = mosquitto_connect_async(m->client, options->host, options->port, KEEPALIVE_S);
             if (connect == MOSQ_ERR_INVAL)
@@ -244,7 +319,10 @@ int hub_mqtt_publish(struct hub_mqtt *m, const char *topic, const char *payload)
     /* Without a connection the library would keep the message and send it some day; the fleet decides that itself. */
     if (!hub_mqtt_connected(m))
         return -1;
+    count_unsent(m, 1);
     int rc = mosquitto_publish(m->client, NULL, topic, (int) strlen(payload), payload, 1, false);
+    if (rc != MOSQ_ERR_SUCCESS)
+        count_unsent(m, -1);
     if (rc != MOSQ_ERR_SUCCESS)
         hub_log(HUB_LOG_WARN, "mqtt: cannot publish on %s: %s", topic, mosquitto_strerror(rc));
     return rc == MOSQ_ERR_SUCCESS ? 0 : -1;

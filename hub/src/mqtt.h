@@ -8,6 +8,8 @@
 #ifndef HUB_MQTT_H
 #define HUB_MQTT_H
 
+#include "chunks.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +21,9 @@ struct hub_mqtt_options {
     uint16_t port;
     const char *user;     /* NULL: none */
     const char *password; /* NULL: none */
+    const char *ca;       /* TLS: trusted certificates, a file or a directory; NULL: no TLS */
+    const char *cert, *key;
+    struct hub_chunks *chunks; /* belongs to the MQTT thread from now on; NULL: no chunks */
 };
 
 /** What came, for the main loop. */

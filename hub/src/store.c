@@ -162,7 +162,7 @@ int hub_store_keep(struct hub_store *store, int fd, const char *name, const char
     return 0;
 }
 
-int hub_store_open_package(struct hub_store *store, const char *sha256)
+int hub_store_open_package(const struct hub_store *store, const char *sha256)
 {
     char name[HUB_FILE_NAME_SIZE];
     package_name(sha256, name);

@@ -33,7 +33,7 @@ void hub_store_discard(struct hub_store *store, const char *name);
 int hub_store_keep(struct hub_store *store, int fd, const char *name, const char *sha256);
 
 /** Open a package. @return its descriptor, or -1 with errno. */
-int hub_store_open_package(struct hub_store *store, const char *sha256);
+int hub_store_open_package(const struct hub_store *store, const char *sha256);
 void hub_store_remove_package(struct hub_store *store, const char *sha256);
 
 /** Write all. @return 0, or -1 with errno. */

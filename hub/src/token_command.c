@@ -105,7 +105,7 @@ int hub_token_command(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     hub_log_set_level(HUB_LOG_WARN);
     if ((size_t) snprintf(path, sizeof path, "%s/hub.db", o.data) >= sizeof path || hub_store_make_dir(o.data) != 0 ||
-        hub_db_open(&db, path) != 0)
+        hub_become_owner(o.data) != 0 || hub_db_open(&db, path) != 0)
         return HUB_EXIT_FAILURE;
     int rc;
     if (strcmp(o.action, "add") == 0)

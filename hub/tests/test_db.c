@@ -2,6 +2,7 @@
 #include "db.h"
 #include "log.h"
 #include "model.h"
+#include "schema_v1.h"
 #include "tokens.h"
 
 #include <setjmp.h>
@@ -69,6 +70,78 @@ static void migration(void **state)
     assert_int_equal(hub_db_run(&db, "PRAGMA user_version = 99", ""), 0);
     hub_db_close(&db);
     assert_int_equal(hub_db_open(&db, path), -1);
+}
+
+/* A database as the first release made it, with something in every table. */
+static void make_v1(void)
+{
+    static const char rows[] =
+        "INSERT INTO tokens VALUES (1, 'root', 'admin', zeroblob(32), 1, NULL);"
+        "INSERT INTO releases VALUES ('" SHA_1
+        "', 1000, 'i', 'p', '1.1.0', 1, 1, 1, 500, 'k', 'n', '', 5);"
+        "INSERT INTO gateways VALUES ('gw1', 1, '0.1.0', 10, 9, 8, 7);"
+        "INSERT INTO devices VALUES ('gw1', 'board1', 11, 'write', 'j1', '', '', '1.0.0', 'i', 'A', 1, NULL, NULL, 6);"
+        "INSERT INTO history VALUES (1, 'gw1', 'board1', 4, 'idle', '', '', '', '1.0.0', '');"
+        "INSERT INTO updates VALUES (1, 'j1', 'gw1', 'board1', '" SHA_1 "', '" SHA_1
+        "', 1000, '1.1.0', 0, 'write', '', '', 3, NULL, 0, 0);"
+        "PRAGMA user_version = 1;";
+    sqlite3 *sql;
+    assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sql, schema_v1, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sql, rows, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(sql), SQLITE_OK);
+}
+
+static void check_v1_rows(struct hub_db *db)
+{
+    struct hub_update u;
+    struct hub_release r;
+    assert_int_equal(hub_release_get(db, SHA_1, &r), 0);
+    assert_string_equal(r.version, "1.1.0");
+    assert_int_equal(hub_update_get(db, "j1", &u), 0);
+    assert_string_equal(u.state, "write");
+    assert_int_equal(hub_release_delete(db, SHA_1), 2); /* still in use */
+    assert_int_equal(number(db, "SELECT count(*) FROM tokens WHERE name = 'root' AND revoked IS NULL"), 1);
+    assert_int_equal(number(db, "SELECT seq FROM devices WHERE gateway = 'gw1' AND device = 'board1'"), 11);
+    assert_int_equal(number(db, "SELECT count(*) FROM history WHERE version = '1.0.0'"), 1);
+    assert_int_equal(number(db, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+static void upgrade_from_1(void **state)
+{
+    (void) state;
+    struct hub_db db;
+    make_v1();
+    assert_int_equal(hub_db_open(&db, path), 0);
+    assert_int_equal(hub_db_version(&db), HUB_DB_VERSION);
+    check_v1_rows(&db);
+    hub_db_close(&db);
+}
+
+/* What a later release will do: two steps more, of which the second fails at first. */
+static void steps(void **state)
+{
+    (void) state;
+    static const char more[] =
+        "ALTER TABLE releases ADD COLUMN channel TEXT NOT NULL DEFAULT 'stable';"
+        "CREATE INDEX channels ON releases (channel);";
+    static const char *const broken[] = {schema_v1, more,
+                                         "CREATE TABLE groups (name TEXT); INSERT INTO nowhere VALUES (1);"};
+    static const char *const good[] = {schema_v1, more, "CREATE TABLE groups (name TEXT)"};
+    struct hub_db db;
+    make_v1();
+    assert_int_equal(sqlite3_open(path, &db.sql), SQLITE_OK);
+    assert_int_equal(hub_db_run(&db, "PRAGMA foreign_keys = ON", ""), 0);
+    assert_int_equal(hub_db_migrate(&db, broken, 3), -1);
+    assert_int_equal(hub_db_version(&db), 2); /* the step that failed left nothing, the one before it stays */
+    assert_int_equal(number(&db, "SELECT count(*) FROM sqlite_master WHERE name = 'groups'"), 0);
+    assert_int_equal(hub_db_migrate(&db, good, 3), 0);
+    assert_int_equal(hub_db_version(&db), 3);
+    assert_int_equal(number(&db, "SELECT count(*) FROM releases WHERE channel = 'stable'"), 1);
+    check_v1_rows(&db);
+    assert_int_equal(hub_db_migrate(&db, good, 3), 0);  /* nothing to do */
+    assert_int_equal(hub_db_migrate(&db, good, 2), -1); /* written by a newer program */
+    hub_db_close(&db);
 }
 
 static void not_a_database(void **state)
@@ -249,6 +322,8 @@ int main(void)
     hub_log_set_level(HUB_LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(migration, setup, teardown),
+        cmocka_unit_test_setup_teardown(upgrade_from_1, setup, teardown),
+        cmocka_unit_test_setup_teardown(steps, setup, teardown),
         cmocka_unit_test_setup_teardown(not_a_database, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens, setup, teardown),
         cmocka_unit_test(bearer),

@@ -26,6 +26,9 @@ static void topics(void **state)
     assert_string_equal(t.device, "board-1_x");
     hub_topic_parse("fota/v1/gw1/board1/progress", &t);
     assert_int_equal(t.kind, HUB_TOPIC_PROGRESS);
+    hub_topic_parse("fota/v1/gw1/chunk/get", &t);
+    assert_int_equal(t.kind, HUB_TOPIC_CHUNK_GET);
+    assert_string_equal(t.gateway, "gw1");
     static const char *const wrong[] = {"",
                                         "fota/v1/",
                                         "fota/v1/gw1",
@@ -38,6 +41,8 @@ static void topics(void **state)
                                         "fota/v1/gw1/presence/state",
                                         "fota/v1/gw1/cmd/state",
                                         "fota/v1/gw1/chunk/progress",
+                                        "fota/v1/gw1/chunk/data",
+                                        "fota/v1/g w/chunk/get",
                                         "fota/v1/gw1/b.1/state",
                                         "fota/v1/123456789012345678901234567890123/presence",
                                         "fota/v1/gw1/123456789012345678901234567890123/state"};

@@ -50,8 +50,9 @@ static int bad_config(const struct fota_config *c, struct pack_message *error)
         return pack_fail(error, FOTA_E_CONFIG, "%u keys; the bootloader takes 1 or 2", c->key_count);
     if (c->uart < 1u || c->uart > 3u)
         return pack_fail(error, FOTA_E_CONFIG, "UART %u; there are 1, 2 and 3", c->uart);
-    if (c->baud < 1200u || c->baud > 2000000u)
-        return pack_fail(error, FOTA_E_CONFIG, "baud rate %" PRIu32 " is not in 1200 to 2000000", c->baud);
+    if (c->baud < FOTA_CONFIG_BAUD_MIN || c->baud > FOTA_CONFIG_BAUD_MAX)
+        return pack_fail(error, FOTA_E_CONFIG, "baud rate %" PRIu32 " is not in %u to %u", c->baud,
+                         FOTA_CONFIG_BAUD_MIN, FOTA_CONFIG_BAUD_MAX);
     if (c->hse_hz != 0 && (c->hse_hz < 4000000u || c->hse_hz > 26000000u || c->hse_hz % 1000000u != 0))
         return pack_fail(error, FOTA_E_CONFIG,
                          "crystal of %" PRIu32 " Hz is not in 4 to 26 MHz, in whole MHz (0: none)", c->hse_hz);

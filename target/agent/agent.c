@@ -54,16 +54,13 @@ static void link_reboot(void *ctx, unsigned where)
 static void fill_info(struct fota_agent *agent)
 {
     struct fota_link_info *info = &agent->server.info;
-    uint32_t bootloader = *(const uint32_t *) (FOTA_BOOT_BASE + 0x1Cu); /* bootloader.h: BOOTLOADER_VERSION */
     struct fota_config config;
 
     info->mode = FOTA_MODE_APPLICATION;
     info->slot = agent->slot;
     info->flags = FOTA_INFO_BOOTABLE;
     info->data_max = FOTA_LINK_DATA_MAX;
-    info->bootloader.major = (uint16_t) (bootloader >> 24);
-    info->bootloader.minor = (bootloader >> 16) & 0xFFu;
-    info->bootloader.patch = bootloader & 0xFFFFu;
+    info->bootloader = fota_boot_version(*(const uint32_t *) FOTA_BOOT_VERSION_ADDRESS);
     memcpy(info->uid, UNIQUE_ID, FOTA_UID_SIZE);
     if (fota_config_decode((const uint8_t *) FOTA_CONFIG_BASE, &config) == FOTA_OK) {
         info->flags |= FOTA_INFO_CONFIGURED;

@@ -3,13 +3,9 @@
 #ifndef BOOTLOADER_H
 #define BOOTLOADER_H
 
-#include "fota/header.h"
+#include "fota/config.h"
 
-#define BOOTLOADER_MAJOR 0u
-#define BOOTLOADER_MINOR 1u
-#define BOOTLOADER_PATCH 0u
-/** As it stands in word 7 of the vector table, at 0x0800001C. */
-#define BOOTLOADER_VERSION (BOOTLOADER_MAJOR << 24 | BOOTLOADER_MINOR << 16 | BOOTLOADER_PATCH)
+#define BOOTLOADER_VERSION FOTA_BOOT_VERSION(0, 1, 0)
 
 /** Choose, verify and start an image, or serve the link. */
 _Noreturn void bootloader(void);

@@ -32,6 +32,7 @@ static struct {
     struct fota_installer installer;
     struct fota_server server;
     struct uart uart;
+    uint32_t new_baud; /* asked for; in force when the answer is out. 0: none */
 } boot;
 
 /* --- why we are here -------------------------------------------------------------------------------------------- */
@@ -88,6 +89,7 @@ _Noreturn static void start_application(void)
 {
     struct fota_decision *d = &boot.decision;
 
+    uart_flush(&boot.uart); /* an answer may be on its way */
     if (fota_boot_record_attempt(&boot.journal, d) != FOTA_OK) {
         /* an attempt that cannot be recorded is not made: back to the confirmed image */
         boot.journal.state.trial = FOTA_TRIAL_NONE;
@@ -114,7 +116,16 @@ static void link_reboot(void *ctx, unsigned where)
     chip_reset();
 }
 
-static const struct fota_server_port port = {.ctx = &boot.uart, .send = link_send, .reboot = link_reboot};
+static int link_baud(void *ctx, uint32_t baud)
+{
+    if (baud != boot.config.baud && !uart_can(ctx, baud))
+        return FOTA_E_ARGUMENT;
+    boot.new_baud = baud;
+    return FOTA_OK;
+}
+
+static const struct fota_server_port port = {
+    .ctx = &boot.uart, .send = link_send, .reboot = link_reboot, .baud = link_baud};
 
 static void prepare_server(bool configured)
 {
@@ -137,7 +148,7 @@ static void prepare_server(bool configured)
     info->hw_revision = boot.config.target.hw_revision;
     info->floor = boot.config.target.floor;
     info->data_max = FOTA_LINK_DATA_MAX;
-    info->bootloader = (struct fota_version){BOOTLOADER_MAJOR, BOOTLOADER_MINOR, BOOTLOADER_PATCH, 0};
+    info->bootloader = fota_boot_version(BOOTLOADER_VERSION);
     memcpy(info->product, boot.config.target.product, FOTA_PRODUCT_SIZE);
     memcpy(info->uid, UNIQUE_ID, FOTA_UID_SIZE);
     if (d->slot != FOTA_SLOT_NONE) {
@@ -161,25 +172,39 @@ static unsigned listen(void)
     return frames;
 }
 
-/* Serve the gateway until it is silent. SysTick only wakes the core once a millisecond; its interrupt is
+/* Serve the gateway until it is silent; a target that cannot leave goes back to its baud rate then, so that it can be
+ * found. SysTick only wakes the core once a millisecond; its interrupt is
  * never taken. Time that flash work stalls is not counted, which is as well. */
 static void serve(void)
 {
     uint32_t idle = 0;
+    bool unproven = false; /* a new baud rate, at which nothing was received yet */
 
     __asm volatile("cpsid i");
     SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
     SYSTICK->VAL = 0;
     SYSTICK->CTRL = 7u; /* CPU clock, interrupt pends, on */
     for (;;) {
-        uint32_t limit = boot.installer.state == FOTA_INSTALL_COMPLETE ? COMPLETE_MS : IDLE_MS;
+        bool complete = boot.installer.state == FOTA_INSTALL_COMPLETE;
+        bool leave = (complete || boot.decision.slot != FOTA_SLOT_NONE) && !unproven;
+        uint32_t limit = unproven ? FOTA_LINK_BAUD_MS : complete ? COMPLETE_MS : IDLE_MS;
 
-        if (listen() > 0)
+        if (listen() > 0) {
             idle = 0;
-        else if (boot.decision.slot != FOTA_SLOT_NONE || boot.installer.state == FOTA_INSTALL_COMPLETE) {
-            if (++idle > limit)
+            unproven = false;
+        } else if (++idle > limit) {
+            if (leave)
                 return;
+            uart_baud(&boot.uart, boot.config.baud);
+            idle = 0;
+            unproven = false;
         }
+        if (boot.new_baud != 0) {
+            uart_baud(&boot.uart, boot.new_baud);
+            boot.new_baud = 0;
+            unproven = true;
+        }
+        watchdog_feed(); /* runs here only where the option bytes say so */
         chip_wait_for_interrupt();
         SCB->ICSR = SCB_ICSR_PENDSTCLR;
     }
@@ -195,7 +220,7 @@ _Noreturn void bootloader(void)
 
     (void) clock_fast(boot.config.hse_hz);
     uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring);
-    watchdog_feed(); /* the option byte WDG_SW may have started it */
+    watchdog_stretch();
     decide(cause);
     prepare_server(configured);
     (void) listen();

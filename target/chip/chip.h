@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file chip.h The drivers of the STM32F407 that bootloader and agent share. Every wait is bounded. */
+/** @file chip.h The drivers of the STM32F407 that bootloader and agent share. every wait for something outside the chip
+ * is bounded. */
 #ifndef CHIP_CHIP_H
 #define CHIP_CHIP_H
 
@@ -46,6 +47,7 @@ struct uart {
     const struct uart_hardware *hardware;
     uint8_t *ring;
     uint32_t size, read;
+    uint32_t hz;           /* what its baud rate is divided from */
     uint8_t out[UART_OUT]; /* what is being sent */
 };
 
@@ -59,6 +61,10 @@ size_t uart_peek(const struct uart *uart, const uint8_t **data);
 void uart_take(struct uart *uart, size_t count);
 /** Send; waits only where the last piece is not out yet. */
 void uart_send(struct uart *uart, const uint8_t *data, size_t length);
+/** @return whether the rate can be made from the present clock, within 2 %. @param baud any number. */
+bool uart_can(const struct uart *uart, uint32_t baud);
+/** Change the rate once the last bit is out. @param baud one that uart_can() takes, or that of uart_start(). */
+void uart_baud(const struct uart *uart, uint32_t baud);
 /** Wait until the last bit is out. */
 void uart_flush(const struct uart *uart);
 
@@ -67,6 +73,8 @@ void uart_flush(const struct uart *uart);
 /** Start the independent watchdog at its longest period: 22 … 62 s, as the LSI spreads. It runs until the
  * next reset. */
 void watchdog_start(void);
+/** Where the option bytes start the watchdog in hardware, with a period of half a second, give it its longest one. */
+void watchdog_stretch(void);
 /** Feed it; without effect when it does not run. */
 void watchdog_feed(void);
 
@@ -74,8 +82,8 @@ void watchdog_feed(void);
 
 /** What survives a reset, in the RTC's backup registers: requests to the bootloader, and what it found. */
 enum backup_word {
-    BACKUP_REQUEST, /* enum backup_request */
-    BACKUP_CAUSE    /* RCC_CSR as the bootloader found it, for the application */
+    BACKUP_REQUEST = 18, /* enum backup_request. The last two words: the first ones are what applications use */
+    BACKUP_CAUSE = 19    /* RCC_CSR as the bootloader found it, for the application */
 };
 enum backup_request {
     BACKUP_NONE = 0,

@@ -50,12 +50,14 @@ void clock_reset(void)
 {
     RCC->CR |= RCC_CR_HSION;
     (void) wait_for(&RCC->CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
-    RCC->CFGR = 0;
+    RCC->CFGR &= ~3u; /* first the source, then the prescalers: the buses must never be too fast */
     (void) wait_for(&RCC->CFGR, 3u << 2, 0);
+    RCC->CFGR = 0;
     RCC->CR &= ~(RCC_CR_HSEON | RCC_CR_PLLON);
     (void) wait_for(&RCC->CR, RCC_CR_PLLRDY, 0);
     RCC->PLLCFGR = 0x24003010u; /* RM0090 7.3.2 */
-    FLASH->ACR = FLASH_ACR_ICRST | FLASH_ACR_DCRST;
+    FLASH->ACR = ACR_LATENCY;   /* caches off before they are reset (RM0090 3.9.1) */
+    FLASH->ACR = ACR_LATENCY | FLASH_ACR_ICRST | FLASH_ACR_DCRST;
     FLASH->ACR = 0;
 
     RCC->AHB1RSTR = RCC->AHB2RSTR = RCC->AHB3RSTR = RCC->APB1RSTR = RCC->APB2RSTR = UINT32_MAX;

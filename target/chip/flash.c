@@ -11,6 +11,7 @@
 /* The bus stalls a poll from flash until the work is done, so this bounds what is left: code running from
  * RAM. A 128 KiB erase lasts 4 s at the worst (x8); at 168 MHz and 10 cycles a poll this is 6 s. */
 #define POLLS 100000000u
+#define PVD_POLLS 64u /* some µs for the voltage detector to settle */
 
 static bool wait(void)
 {
@@ -18,6 +19,25 @@ static bool wait(void)
         if ((FLASH->SR & FLASH_SR_BSY) == 0)
             return true;
     return false;
+}
+
+/* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector is left as it was, it may be the
+ * application's. */
+static bool supply_good(void)
+{
+    uint32_t enabled = RCC->APB1ENR, detector;
+    bool good;
+
+    RCC->APB1ENR = enabled | RCC_APB1_PWR;
+    (void) RCC->APB1ENR;
+    detector = PWR->CR;
+    PWR->CR = (detector & ~PWR_CR_PLS) | PWR_CR_PLS_2V7 | PWR_CR_PVDE;
+    for (unsigned i = 0; i < PVD_POLLS; i++)
+        (void) PWR->CSR;
+    good = (PWR->CSR & PWR_CSR_PVDO) == 0;
+    PWR->CR = detector;
+    RCC->APB1ENR = enabled;
+    return good;
 }
 
 static void unlock(void)
@@ -64,6 +84,8 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
     int error;
 
     (void) ctx;
+    if (!supply_good())
+        return FOTA_E_SUPPLY;
     unlock();
     FLASH->CR = FLASH_CR_PSIZE_X32 | FLASH_CR_PG;
     for (uint32_t i = 0; good && i < length / 4u; i++) {
@@ -87,6 +109,9 @@ static int flash_erase(void *ctx, unsigned sector)
     (void) ctx;
     if (sector == 0 || sector >= FOTA_SECTOR_COUNT)
         return FOTA_E_FLASH; /* never our own sector */
+    if (!supply_good())
+        return FOTA_E_SUPPLY;
+    watchdog_feed(); /* an erase may last 4 s */
     unlock();
     FLASH->CR = FLASH_CR_PSIZE_X32 | FLASH_CR_SER | FLASH_CR_SNB(sector);
     FLASH->CR = FLASH_CR_PSIZE_X32 | FLASH_CR_SER | FLASH_CR_SNB(sector) | FLASH_CR_STRT;

@@ -22,6 +22,7 @@ struct flash_regs {
 #define FLASH_SR_ERRORS 0xF2u /* OPERR, WRPERR, PGAERR, PGPERR, PGSERR */
 #define FLASH_SR_EOP BIT(0)
 #define FLASH_SR_BSY BIT(16)
+#define FLASH_OPTCR_WDG_SW BIT(5)
 #define FLASH_CR_PG BIT(0)
 #define FLASH_CR_SER BIT(1)
 #define FLASH_CR_SNB(n) ((uint32_t) (n) << 3)
@@ -63,7 +64,6 @@ struct usart_regs {
 #define USART2 ((struct usart_regs *) 0x40004400u)
 #define USART3 ((struct usart_regs *) 0x40004800u)
 #define USART_SR_TC BIT(6)
-#define USART_SR_TXE BIT(7)
 #define USART_CR1_RE BIT(2)
 #define USART_CR1_TE BIT(3)
 #define USART_CR1_UE BIT(13)
@@ -92,7 +92,11 @@ struct pwr_regs {
     volatile uint32_t CR, CSR;
 };
 #define PWR ((struct pwr_regs *) 0x40007000u) /* RM0090 5.4 */
+#define PWR_CR_PVDE BIT(4)
+#define PWR_CR_PLS_2V7 (5ul << 5)
+#define PWR_CR_PLS (7ul << 5)
 #define PWR_CR_DBP BIT(8)
+#define PWR_CSR_PVDO BIT(2)
 
 #define RTC_BACKUP ((volatile uint32_t *) 0x40002850u) /* RM0090 26.6.20: 20 words */
 

@@ -22,6 +22,11 @@ static const struct uart_hardware hardware[] = {
     {USART3, DMA1, &RCC->APB1ENR, &RCC->APB1RSTR, BIT(18), 1, 1, 3, 1, 10, 11},
 };
 
+static void memory_barrier(void)
+{
+    __asm volatile("dmb" ::: "memory");
+}
+
 static struct dma_stream_regs *rx_stream(const struct uart *uart)
 {
     return &uart->hardware->dma->STREAM[uart->hardware->rx_stream];
@@ -42,18 +47,23 @@ static void alternate(unsigned port, unsigned pin)
     gpio->MODER = (gpio->MODER & ~(3ul << (2u * pin))) | (2ul << (2u * pin));
 }
 
+static uint32_t divider(const struct uart *uart, uint32_t baud)
+{
+    return (uart->hz + baud / 2u) / baud;
+}
+
 void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size)
 {
     const struct uart_hardware *h = &hardware[number - 1u];
-    uint32_t hz = !clock_is_fast() ? CLOCK_HSI_HZ
-                  : number == 1u   ? CLOCK_FAST_HZ / CLOCK_APB2_DIVIDER
-                                   : CLOCK_FAST_HZ / CLOCK_APB1_DIVIDER;
     struct dma_stream_regs *stream;
 
     uart->hardware = h;
     uart->ring = ring;
     uart->size = size;
     uart->read = 0;
+    uart->hz = !clock_is_fast() ? CLOCK_HSI_HZ
+               : number == 1u   ? CLOCK_FAST_HZ / CLOCK_APB2_DIVIDER
+                                : CLOCK_FAST_HZ / CLOCK_APB1_DIVIDER;
 
     RCC->AHB1ENR |= RCC_AHB1_DMA(h->dma_number) | RCC_AHB1_GPIO(h->port);
     *h->enable |= h->bit;
@@ -78,7 +88,7 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
         DMA_CR_DBM; /* apart: all in one the number looks like an address of slot A, and `fota pack` asks about it */
     stream->CR |= DMA_CR_EN;
 
-    h->usart->BRR = (hz + baud / 2u) / baud;
+    h->usart->BRR = divider(uart, baud);
     h->usart->CR3 = USART_CR3_DMAR | USART_CR3_DMAT;
     h->usart->CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
 }
@@ -94,7 +104,7 @@ static uint32_t write_position(const struct uart *uart)
     do {
         second = stream->CR & DMA_CR_CT;
         left = stream->NDTR;
-    } while ((stream->CR & DMA_CR_CT) != second);
+    } while ((stream->CR & DMA_CR_CT) != second || left == 0); /* 0: just before the other buffer is taken */
     return ((second != 0 ? half : 0) + half - left) % uart->size;
 }
 
@@ -102,6 +112,7 @@ size_t uart_peek(const struct uart *uart, const uint8_t **data)
 {
     uint32_t write = write_position(uart);
 
+    memory_barrier(); /* what the DMA wrote is read after the position, not before */
     *data = uart->ring + uart->read;
     return write >= uart->read ? write - uart->read : uart->size - uart->read;
 }
@@ -139,6 +150,7 @@ void uart_send(struct uart *uart, const uint8_t *data, size_t length)
         stream->NDTR = n;
         stream->CR = DMA_CR_CHANNEL(CHANNEL) | DMA_CR_MINC | DMA_CR_FROM_MEMORY;
         h->usart->SR = ~(uint32_t) USART_SR_TC;
+        memory_barrier(); /* the piece is in memory before the DMA fetches it */
         stream->CR |= DMA_CR_EN;
     }
 }
@@ -148,4 +160,19 @@ void uart_flush(const struct uart *uart)
     wait_sent(uart);
     while ((uart->hardware->usart->SR & USART_SR_TC) == 0)
         continue;
+}
+
+/* BRR holds 16 bits; below 16 there are not enough samples of a bit (RM0090 30.3.4). A receiver
+ * stands 3.3 % (30.3.5): this takes 2 of them, the rest is for both ends' clocks. */
+bool uart_can(const struct uart *uart, uint32_t baud)
+{
+    uint32_t brr = baud != 0 ? divider(uart, baud) : 0, made = brr * baud;
+
+    return brr >= 16u && brr <= 0xFFFFu && (made > uart->hz ? made - uart->hz : uart->hz - made) <= uart->hz / 50u;
+}
+
+void uart_baud(const struct uart *uart, uint32_t baud)
+{
+    uart_flush(uart);
+    uart->hardware->usart->BRR = divider(uart, baud);
 }

@@ -17,6 +17,12 @@ void watchdog_start(void)
     IWDG->KR = IWDG_FEED;
 }
 
+void watchdog_stretch(void)
+{
+    if ((FLASH->OPTCR & FLASH_OPTCR_WDG_SW) == 0)
+        watchdog_start();
+}
+
 void watchdog_feed(void)
 {
     IWDG->KR = IWDG_FEED;

@@ -14,19 +14,22 @@
 #include "fota/link.h"
 #include "fota/package.h"
 #include "pack.h"
-#include "port.h"
 
-#include <inttypes.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
 
 #define ANSWER_MS 3000u /* an erase takes 2 s of the device's time */
 #define TRIES 5u
-#define BAUD 115200u
 
-static struct port_serial serial;
+static const char *port;
+static int fd;
 static struct fota_link_rx rx;
 static uint8_t tag;
 static uint32_t session;
@@ -39,19 +42,33 @@ static void die(const char *what, const char *why)
 
 static uint64_t now_ms(void)
 {
-    return port_clock.monotonic_ms(port_clock.ctx);
+    struct timespec t;
+    (void) clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
+}
+
+static void open_port(void)
+{
+    struct termios t;
+    fd = open(port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || tcgetattr(fd, &t) != 0)
+        die(port, "cannot be opened");
+    cfmakeraw(&t);
+    (void) cfsetspeed(&t, B115200);
+    if (tcsetattr(fd, TCSANOW, &t) != 0)
+        die(port, "cannot be set to 115200 baud");
 }
 
 static void send_all(const uint8_t *data, size_t length)
 {
     while (length > 0) {
-        int n = serial.link.write(serial.link.ctx, data, length);
-        if (n < 0)
-            die(serial.path, "the port has gone");
-        data += n;
-        length -= (size_t) n;
+        ssize_t n = write(fd, data, length);
+        if (n < 0 && errno != EAGAIN)
+            die(port, "the port has gone");
+        data += n > 0 ? n : 0;
+        length -= n > 0 ? (size_t) n : 0;
         if (length > 0)
-            (void) poll(&(struct pollfd){.fd = serial.fd, .events = POLLOUT}, 1, 100);
+            (void) poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 100);
     }
 }
 
@@ -60,16 +77,16 @@ static bool receive(uint8_t type, uint64_t until, struct fota_frame *frame)
 {
     for (;;) {
         uint8_t byte;
-        int n = serial.link.read(serial.link.ctx, &byte, 1);
-        if (n < 0)
-            die(serial.path, "the port has gone");
+        ssize_t n = read(fd, &byte, 1);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            die(port, "the port has gone");
         if (n == 1 && fota_link_rx_byte(&rx, byte, frame) && frame->type == (type | FOTA_LINK_RESPONSE) &&
             frame->tag == tag && frame->length >= 4u)
             return true;
-        if (n == 0 && now_ms() >= until)
+        if (n < 0 && now_ms() >= until)
             return false;
-        if (n == 0)
-            (void) poll(&(struct pollfd){.fd = serial.fd, .events = POLLIN}, 1, 10);
+        if (n < 0)
+            (void) poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10);
     }
 }
 
@@ -97,7 +114,7 @@ static int ask(uint8_t type, const void *payload, size_t length, uint32_t wait_m
         session = answer.session;
         return (int16_t) fota_get16(answer.payload);
     }
-    die(serial.path, "the device does not answer");
+    die(port, "the device does not answer");
     return 0;
 }
 
@@ -110,7 +127,7 @@ static void enter(void)
             return;
         (void) ask(FOTA_LINK_REBOOT, &loader, 1, 500, TRIES, NULL, 0);
     }
-    die(serial.path, "the device does not go into its bootloader");
+    die(port, "the device does not go into its bootloader");
 }
 
 static int begin(const uint8_t *header, size_t length, struct fota_link_progress *progress)
@@ -175,10 +192,9 @@ int main(int argc, char **argv)
         die("reading", message.text);
     if (file.size < FOTA_HEADER_SIZE)
         die(argv[3], "shorter than a header");
-    port_serial_init(&serial, argv[1]);
+    port = argv[1];
+    open_port();
     fota_link_rx_init(&rx);
-    if (serial.link.open(serial.link.ctx, BAUD) != 0)
-        die(argv[1], "cannot be opened");
     enter();
     int status = begin(file.data, length, &progress);
     (void) printf("{\"begin\": \"%s\"", fota_error_name(status));
@@ -187,7 +203,7 @@ int main(int argc, char **argv)
                       fota_error_name(install(&file, progress.slot, progress.next)));
     (void) puts("}");
     (void) ask(FOTA_LINK_REBOOT, &normal, 1, 500, TRIES, NULL, 0);
-    serial.link.close(serial.link.ctx);
+    (void) close(fd);
     pack_buffer_free(&file);
     return 0;
 }

@@ -104,7 +104,9 @@ class System:
         """Its timers are short where the members of the configuration allow it."""
         config = {"id": GATEWAY, "broker": self.broker.address(), "keys": [self.bench.public], "cache": self.path("cache"),
                   "retry_ms": 20, "log_level": "debug",
-                  "devices": [{"name": DEVICE, "port": self.tty, "pins": f"board:{self.control_path}"}], **settings}
+                  # at the device's own rate: slow enough for something to happen while it is written
+                  "devices": [{"name": DEVICE, "port": self.tty, "max_baud": 115200, "pins": f"board:{self.control_path}"}],
+                  **settings}
         if self.hub is not None:
             with open(self.path("gateway.token"), "w", encoding="ascii") as f:
                 f.write(self.tokens["gateway"] + "\n")

@@ -19,7 +19,9 @@
 struct rig_options {
     struct board_options board;
     uint32_t floor;    /* built in */
-    uint32_t baud;     /* 0: 115 200 */
+    uint32_t baud;     /* 0: 115 200, which is what the applications have */
+    uint32_t max_baud; /* that the gateway may agree on; 0: none */
+    uint32_t chunk;    /* of its DATA frames; 0: the usual */
     bool unconfigured; /* leave the configuration block out */
     bool no_pins;      /* no NRST for the gateway */
 };
@@ -31,7 +33,12 @@ struct rig {
     struct gw_push push;
     char text[RIG_TEXT]; /* what the device printed, a line each */
     size_t text_length;
-    bool unplugged; /* the gateway's end of the cable */
+    bool unplugged;     /* the gateway's end of the cable */
+    uint32_t host_baud; /* rate of the gateway's end */
+    /* Above this rate the cable damages so many bytes in a thousand, both ways; 0: it is good at any. */
+    uint32_t cable_limit;
+    unsigned damage;
+    uint32_t dice;
 };
 
 /** A package of one of the target's builds, e.g. "hello-1.1.0", from its two links. @param options NULL: as

@@ -183,6 +183,37 @@ static void test_ways_in(void **state)
     rig_destroy(rig);
 }
 
+/* Somebody who only asks, and does not say stay, gets the whole answer, and the boot goes on. */
+static void test_answer_is_out_before_the_jump(void **state)
+{
+    const uint8_t no_flags = 0;
+    const struct fota_frame ask = {FOTA_LINK_VERSION, FOTA_LINK_INFO, 9, 0, &no_flags, 1};
+    struct rig *rig = rig_create(NULL);
+    struct fota_link_rx rx;
+    struct fota_frame frame;
+    uint8_t wire[64], byte;
+    bool answered = false;
+
+    (void) state;
+    rig_factory(rig);
+    fota_link_rx_init(&rx);
+    board_nrst(rig->board, true);
+    (void) board_run(rig->board, RIG_SECOND / 1000u);
+    board_nrst(rig->board, false);
+    (void) board_run(rig->board, RIG_SECOND / 100u); /* the receiver is on, the signature being checked */
+    (void) board_uart_write(rig->board, 3, wire, fota_frame_encode(&ask, wire, sizeof wire));
+    for (unsigned ms = 0; ms < 1000u && !answered; ms++) {
+        (void) board_run(rig->board, RIG_SECOND / 1000u);
+        while (board_uart_read(rig->board, 3, &byte, 1) == 1)
+            if (fota_link_rx_byte(&rx, byte, &frame))
+                answered = frame.tag == 9 && frame.length == 4u + FOTA_LINK_INFO_SIZE &&
+                           frame.payload[4] == FOTA_MODE_BOOTLOADER;
+    }
+    assert_true(answered);
+    assert_true(rig_run_until(rig, "hello 1.0.0 in slot A, confirmed", RIG_SECOND));
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_unconfigured),
         cmocka_unit_test(test_confirmed_image_damaged),
         cmocka_unit_test(test_ways_in),
+        cmocka_unit_test(test_answer_is_out_before_the_jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

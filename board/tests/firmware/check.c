@@ -131,6 +131,17 @@ int main(void)
         test_uart();
         test_dma();
         report();
+        test_spi();
+        test_spi_dma();
+        test_exti();
+        report();
+        test_line_errors();
+        test_supply();
+        report();
+        test_backup_sram();
+        test_otp();
+        test_options();
+        report();
         test_flash_key();
         PWR_CR |= 1u << 8;
         RTC_BKP(0) = 0xCAFE0001u;
@@ -177,7 +188,18 @@ int main(void)
     case 3:
         EQUAL("reset: pin cause", cause & 0xFE000000u, 0x04000000u);
         EQUAL("reset: SRAM survives", kept.magic, MAGIC);
+        RCC_AHB1ENR |= 1u << 18;
+        EQUAL("backup SRAM: survives resets", REG(0x40024FFC), 0x5AFE0002u);
+        EQUAL("options: BOR level 3 is in force", FLASH_OPTCR >> 2 & 3u, 0);
         kept.phase = 4;
+        report();
+        say("BROWN OUT\n");
+        for (;;)
+            wait_for_interrupt();
+    case 4:
+        EQUAL("reset: brown-out cause", cause & 0xFE000000u, 0x06000000u);
+        EQUAL("reset: SRAM survives a brown-out", kept.magic, MAGIC);
+        kept.phase = 5;
         report();
         finish();
         break;

@@ -19,6 +19,7 @@
 #define RCC_CFGR REG(0x40023808)
 #define RCC_AHB1RSTR REG(0x40023810)
 #define RCC_APB1RSTR REG(0x40023820)
+#define RCC_APB2RSTR REG(0x40023824)
 #define RCC_AHB1ENR REG(0x40023830)
 #define RCC_AHB2ENR REG(0x40023834)
 #define RCC_APB1ENR REG(0x40023840)
@@ -26,6 +27,7 @@
 #define RCC_CSR REG(0x40023874)
 
 #define PWR_CR REG(0x40007000)
+#define PWR_CSR REG(0x40007004)
 #define RTC_BKP(n) REG(0x40002850 + 4 * (n))
 #define IWDG_KR REG(0x40003000)
 #define IWDG_PR REG(0x40003004)
@@ -37,9 +39,24 @@
 
 #define FLASH_ACR REG(0x40023C00)
 #define FLASH_KEYR REG(0x40023C04)
+#define FLASH_OPTKEYR REG(0x40023C08)
 #define FLASH_SR REG(0x40023C0C)
 #define FLASH_CR REG(0x40023C10)
 #define FLASH_OPTCR REG(0x40023C14)
+
+#define SYSCFG_EXTICR(n) REG(0x40013808 + 4 * (n))
+#define EXTI_IMR REG(0x40013C00)
+#define EXTI_RTSR REG(0x40013C08)
+#define EXTI_FTSR REG(0x40013C0C)
+#define EXTI_SWIER REG(0x40013C10)
+#define EXTI_PR REG(0x40013C14)
+#define SPI1_BASE 0x40013000u
+#define SPI2_BASE 0x40003800u
+#define SPI1_CR1 REG(0x40013000)
+#define SPI1_CR2 REG(0x40013004)
+#define SPI1_SR REG(0x40013008)
+#define SPI1_DR REG(0x4001300C)
+#define SPI1_CRCPR REG(0x40013010)
 
 #define GPIO(port, offset) REG(0x40020000 + 0x400 * ((port) - 'A') + (offset))
 #define USART_BASE(n) ((n) == 1 ? 0x40011000 : (n) == 2 ? 0x40004400 : 0x40004800)
@@ -129,6 +146,14 @@ void test_flash_key(void);
 void test_uart(void);
 void test_dma(void);
 void test_small(void);
+void test_spi(void);
+void test_spi_dma(void);
+void test_exti(void);
+void test_supply(void);
+void test_backup_sram(void);
+void test_otp(void);
+void test_options(void);
+void test_line_errors(void);
 
 static inline void irq_off(void)
 {

@@ -69,9 +69,65 @@ static void flash(uint32_t cr, uint32_t words)
     FLASH_CR = 0x80000000u;
 }
 
+static uint8_t echo[256];
+
+/** SPI1 as a slave that answers with what it got 256 bytes ago, by DMA. */
+static void spi_echo(void)
+{
+    for (unsigned i = 0; i < sizeof echo; i++)
+        echo[i] = 0;
+    RCC_AHB1ENR |= 1u << 0 | 1u << 22;
+    RCC_APB2ENR |= 1u << 12;
+    GPIO('A', 0x20) = 0x55550000u;
+    GPIO('A', 0x00) = 0xA800AA00u;
+    for (unsigned n = 2; n < 4; n++) {
+        DMA2_S(n, 8) = (uint32_t) &SPI1_DR;
+        DMA2_S(n, 12) = (uint32_t) echo;
+        DMA2_S(n, 4) = sizeof echo;
+        DMA2_S(n, 0) = 3u << 25 | 1u << 10 | 1u << 8 | (n == 3 ? 1u << 6 : 0);
+        DMA2_S(n, 0) |= 1u;
+    }
+    SPI1_CR2 = 3;
+    SPI1_CR1 = 1u << 6;
+}
+
+static void read_protection(uint32_t rdp)
+{
+    FLASH_OPTKEYR = 0x08192A3Bu;
+    FLASH_OPTKEYR = 0x4C5D6E7Fu;
+    FLASH_OPTCR = (FLASH_OPTCR & ~0xFF01u) | rdp << 8;
+    FLASH_OPTCR |= 2u;
+    while (FLASH_SR & 1u << 16)
+        ;
+    FLASH_OPTCR |= 1u;
+}
+
+static void program_otp(void)
+{
+    FLASH_KEYR = 0x45670123u;
+    FLASH_KEYR = 0xCDEF89ABu;
+    FLASH_CR = 2u << 8 | 1u;
+    REG(0x1FFF7800) = 0xC0DE0001u;
+    while (FLASH_SR & 1u << 16)
+        ;
+    FLASH_CR = 0x80000000u;
+}
+
 static void obey(uint32_t c)
 {
     switch (c) {
+    case 'R':
+        read_protection(0x55);
+        break;
+    case 'r':
+        read_protection(0xAA);
+        break;
+    case 'o':
+        program_otp();
+        break;
+    case 's':
+        spi_echo();
+        break;
     case 'e': /* erase sector 5 */
         flash(2u | 5u << 3, 0);
         break;

@@ -42,6 +42,10 @@ __attribute__((used)) static void fault(uint32_t *frame, uint32_t exc_return)
         frame[7] |= 1u << 24;
     } else
         frame[6] += fault_skip;
+#ifdef FOR_QEMU /* faults of stores are precise there: go past the instruction */
+    if ((last_fault.cfsr & 1u << 9) && fault_skip == 0)
+        frame[6] += *(volatile uint16_t *) frame[6] >> 11 >= 0x1Du ? 4 : 2;
+#endif
 }
 
 NAKED static void fault_handler(void)

@@ -59,7 +59,8 @@ export function words(reason, detail) {
 /** @returns {string} the text with a capital first and a full stop last */
 export function sentence(text) {
     if (!text) return '';
-    return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+    const name = /^\S+\.\w+: /.test(text); // begins with a file's name, which stays as it is
+    return (name ? text[0] : text[0].toUpperCase()) + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
 
 export function bytes(n) {

@@ -133,8 +133,15 @@ export const FotaDevices = {
         },
         outcome(row) {
             const why = words(row.reason, row.detail);
+            const tried = row.trail.some((t) => t.state === 'jump');
+            if (row.state === 'confirmed' && !tried && row.trail.length > 1) return why || 'Nothing was written: it runs already.';
             if (row.state === 'confirmed') return `${row.version || 'The new firmware'} confirmed itself${row.updated ? ' at ' + time(row.updated) : ''}.`;
             if (row.state === 'rolled-back') return `Back on ${row.version || 'the old firmware'}${row.target ? `; ${row.target} was rejected` : ''}. ${why}`;
+            if (row.state === 'failed' && tried && row.target) {
+                const now = row.version === row.target && row.confirmed ? `The device runs ${row.target} now and has confirmed it.`
+                    : `Nobody heard how the trial of ${row.target} ended; the device decides by itself.`;
+                return `${now} ${why}`;
+            }
             if (row.state === 'failed') return `${row.target ? `${row.target} was not installed. ` : ''}${why}`;
             return why;
         },

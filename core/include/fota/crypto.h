@@ -2,7 +2,8 @@
 /**
  * @file crypto.h
  * The crypto façade: SHA-256 and ECDSA P-256, and nothing else of the library behind it. BearSSL implements
- * it on the target and on Linux (sha256_bearssl.c, ecdsa_bearssl.c in core/src), p256-m in the bootloader (ecdsa_p256m.c); another library is another file.
+ * it on the target and on Linux (sha256_bearssl.c, ecdsa_bearssl.c in core/src), p256-m in the bootloader
+ * (ecdsa_p256m.c); another library is another file.
  */
 #ifndef FOTA_CRYPTO_H
 #define FOTA_CRYPTO_H

@@ -92,6 +92,11 @@ int fota_journal_append(struct fota_journal *journal, const struct fota_record *
  *  @return FOTA_OK or FOTA_E_FLASH. */
 int fota_journal_maintain(struct fota_journal *journal);
 
+/** Bootloader only: end a trial for whose rejection there is no place left. The record is folded in and a compaction
+ * writes what follows from it. Without this a journal that fills up in a trial would stay full. @return FOTA_OK or as
+ * fota_journal_maintain(). */
+int fota_journal_conclude(struct fota_journal *journal, const struct fota_record *record);
+
 /** @return why an identity was rejected (enum fota_error), FOTA_OK when it was not. */
 int fota_journal_rejected(const struct fota_boot_state *state, const uint8_t identity[FOTA_IDENTITY_SHORT]);
 

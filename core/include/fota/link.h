@@ -37,6 +37,7 @@ enum fota_link_type {
     FOTA_LINK_ABORT = 6,  /* -> nothing more */
     FOTA_LINK_REBOOT = 7, /* u8 where -> nothing more, then the reset */
     FOTA_LINK_LOG = 8,    /* -> up to 8 x struct fota_link_reject, oldest first */
+    FOTA_LINK_BAUD = 9,   /* u32 baud -> nothing more, at the old rate; then the new one is in force */
     FOTA_LINK_RESPONSE = 0x80
 };
 
@@ -44,6 +45,9 @@ enum fota_link_type {
 #define FOTA_LINK_BEGIN_RETRY 0x01u /* BEGIN: install even an image that was rejected before */
 #define FOTA_LINK_REBOOT_NORMAL 0u  /* REBOOT: boot as after power-up */
 #define FOTA_LINK_REBOOT_LOADER 1u  /* REBOOT: stay in the bootloader and listen */
+
+/** After BAUD: this long without a good frame at the new rate, and both ends go back to the configured one. */
+#define FOTA_LINK_BAUD_MS 500u
 
 enum fota_link_mode { FOTA_MODE_BOOTLOADER = 0, FOTA_MODE_APPLICATION = 1 };
 enum fota_trial { FOTA_TRIAL_NONE = 0, FOTA_TRIAL_PENDING = 1, FOTA_TRIAL_RUNNING = 2 };

@@ -17,13 +17,17 @@ struct fota_server_port {
     void (*send)(void *ctx, const uint8_t *data, size_t length);
     /** REBOOT was answered: reset soon. @param where FOTA_LINK_REBOOT_NORMAL or FOTA_LINK_REBOOT_LOADER. */
     void (*reboot)(void *ctx, unsigned where);
+    /** BAUD, not answered yet. The owner remembers the rate, changes when the answer is out, and goes back to the
+     * configured one after FOTA_LINK_BAUD_MS without a good frame. NULL: the rate is fixed here, the request unknown.
+     *  @param baud bit/s, any number. @return FOTA_OK, or FOTA_E_ARGUMENT: this rate cannot be made. */
+    int (*baud)(void *ctx, uint32_t baud);
 };
 
 struct fota_server {
     const struct fota_server_port *port;
     struct fota_journal *journal;
     struct fota_link_info info; /* what does not change is filled in by the owner */
-    /** BEGIN, DATA, FINISH, STATUS, ABORT: fota_server_install(), or NULL: unknown here. */
+    /** BEGIN, DATA, FINISH, STATUS, ABORT, BAUD: fota_server_install(), or NULL: unknown here. */
     void (*install)(struct fota_server *server, const struct fota_frame *request);
     struct fota_installer *installer;
     uint32_t window;  /* bytes of image that may be under way */

@@ -130,7 +130,8 @@ static int send_image(struct life *l, const struct job *job)
     const struct test_image *image = li->image;
     const struct fota_boot_state *s = &l->device.journal.state;
     bool keep_a = s->confirmed.slot == FOTA_SLOT_A ||
-                  (s->confirmed.slot == FOTA_SLOT_NONE && s->trial == FOTA_TRIAL_NONE && in->boots == FOTA_SLOT_A);
+                  (s->confirmed.slot == FOTA_SLOT_NONE &&
+                   (s->trial == FOTA_TRIAL_PENDING ? s->candidate.slot == FOTA_SLOT_B : in->boots == FOTA_SLOT_A));
     unsigned slot = keep_a ? FOTA_SLOT_B : FOTA_SLOT_A;
     int error;
 

@@ -5,8 +5,11 @@
 
 #include <string.h>
 
-static const struct belief nothing = {
-    .confirmed_slot = ORACLE_NONE, .confirmed = ORACLE_NONE, .candidate_slot = ORACLE_NONE, .candidate = ORACLE_NONE};
+static const struct belief nothing = {.confirmed_slot = ORACLE_NONE,
+                                      .confirmed = ORACLE_NONE,
+                                      .candidate_slot = ORACLE_NONE,
+                                      .candidate = ORACLE_NONE,
+                                      .open = ORACLE_NONE};
 
 void oracle_init(struct oracle *o)
 {
@@ -29,6 +32,10 @@ static void no_candidate(struct belief *b)
 
 static void happen(struct belief *b, const struct act *a)
 {
+    if (a->act == ACT_INSTALL)
+        b->open = a->slot;
+    else if (a->act <= ACT_ATTEMPT && b->open == a->slot)
+        b->open = ORACLE_NONE;
     switch (a->act) {
     case ACT_CONFIRM:
         b->confirmed_slot = a->slot;
@@ -73,7 +80,7 @@ static bool same(const struct belief *a, const struct belief *b)
 static void add(struct oracle *o, const struct belief *b)
 {
     for (unsigned i = 0; i < o->count; i++)
-        if (same(&o->beliefs[i], b))
+        if (same(&o->beliefs[i], b) && o->beliefs[i].open == b->open)
             return;
     assert_true(o->count < ORACLE_BELIEFS);
     o->beliefs[o->count++] = *b;
@@ -110,8 +117,8 @@ void oracle_cut(struct oracle *o)
     o->acts_under_way = 0;
 }
 
-/* With nothing confirmed: the highest counter, then the higher number (the tests' versions ascend with it), then slot
- * A. */
+/* With nothing confirmed: not what an install is about to overwrite, if there is another; the highest counter, then the
+ * higher number (the tests' versions ascend with it), then slot A. */
 static uint8_t best(const struct oracle *o, const struct belief *b, const uint8_t in[2], uint8_t but)
 {
     uint8_t slot = ORACLE_NONE;
@@ -119,8 +126,10 @@ static uint8_t best(const struct oracle *o, const struct belief *b, const uint8_
     for (uint8_t s = 0; s < 2u; s++) {
         if (in[s] == ORACLE_NONE || in[s] == but || (b->rejected & (1u << in[s])) != 0 || o->counters[in[s]] < b->floor)
             continue;
-        if (slot == ORACLE_NONE || o->counters[in[s]] > o->counters[in[slot]] ||
-            (o->counters[in[s]] == o->counters[in[slot]] && in[s] > in[slot]))
+        if (slot == ORACLE_NONE || b->open == slot)
+            slot = s;
+        else if (b->open != s && (o->counters[in[s]] > o->counters[in[slot]] ||
+                                  (o->counters[in[s]] == o->counters[in[slot]] && in[s] > in[slot])))
             slot = s;
     }
     return slot;

@@ -26,6 +26,7 @@ struct belief {
     uint8_t attempts;  /* trial boots of the candidate; 0: pending */
     uint16_t rejected; /* images, a bit each */
     uint32_t floor;
+    uint8_t open; /* slot with an install that has begun and not ended; the device does not show it */
 };
 
 enum oracle_act { ACT_CONFIRM, ACT_PENDING, ACT_ATTEMPT, ACT_REJECT, ACT_INSTALL, ACT_ALLOW };

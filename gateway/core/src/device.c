@@ -333,6 +333,7 @@ void device_init(struct gw_device *d)
                                                    .pins = d->config->pins,
                                                    .clock = d->gw->ports.clock,
                                                    .baud = d->config->baud,
+                                                   .baud_max = d->config->baud_max,
                                                    .debug_frames = d->gw->config.debug_frames,
                                                    .ctx = d,
                                                    .text = on_text,

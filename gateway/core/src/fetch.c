@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gw/fetch.h"
+#include "fetch_internal.h"
 
 #include "gw/text.h"
 
@@ -42,9 +42,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct gw_fetch *f, const
     f->state = GW_FETCH_FAILED;
 }
 
-/* Say what is wrong with the present attempt; judged when it has ended. */
-__attribute__((format(printf, 4, 5))) static void trouble(struct gw_fetch *f, bool permanent, const char *reason,
-                                                          const char *format, ...)
+void fetch_trouble(struct gw_fetch *f, bool permanent, const char *reason, const char *format, ...)
 {
     va_list arguments;
 
@@ -55,7 +53,7 @@ __attribute__((format(printf, 4, 5))) static void trouble(struct gw_fetch *f, bo
     f->permanent = permanent;
 }
 
-static bool forget(struct gw_fetch *f)
+bool fetch_forget(struct gw_fetch *f)
 {
     char name[NAME_SIZE];
 
@@ -67,17 +65,23 @@ static bool forget(struct gw_fetch *f)
     return f->env->storage->remove(f->env->storage->ctx, f->digest) == 0;
 }
 
-static void pause_or_fail(struct gw_fetch *f)
+void fetch_pause_or_fail(struct gw_fetch *f)
 {
     uint32_t pause = f->env->retry_ms != 0 ? f->env->retry_ms : GW_FETCH_RETRY_MS;
     char text[GW_DETAIL_MAX + 64u];
 
     f->handle = -1;
+    if (!f->by_mqtt)
+        f->dry = f->have > f->began_with ? 0 : f->dry + 1u;
     if (f->have >= f->high + GW_FETCH_PROGRESS) {
         f->high = f->have;
         f->retries = 0;
     }
     if (f->permanent || f->retries >= GW_FETCH_RETRIES) {
+        size_t n = strlen(f->detail);
+
+        if (f->mqtt_said[0] != '\0' && !f->by_mqtt)
+            (void) snprintf(f->detail + n, sizeof f->detail - n, "; before that: %s", f->mqtt_said);
         f->reason = f->trouble;
         f->state = GW_FETCH_FAILED;
         return;
@@ -94,7 +98,7 @@ static void pause_or_fail(struct gw_fetch *f)
 
 /* --- the check -------------------------------------------------------------------------------- */
 
-static void begin_check(struct gw_fetch *f)
+void fetch_begin_check(struct gw_fetch *f)
 {
     f->state = GW_FETCH_CHECK;
     f->checked = 0;
@@ -115,12 +119,12 @@ static void judge(struct gw_fetch *f)
 
         gw_hex(digest, GW_DIGEST_SIZE, is);
         gw_hex(f->digest, GW_DIGEST_SIZE, wanted);
-        if (!forget(f))
+        if (!fetch_forget(f))
             fail(f, "cache-error", "a damaged package could not be removed from the cache");
         else if (mixed) {
-            trouble(f, false, "digest-mismatch", "the pieces do not make up the package, fetching it anew");
+            fetch_trouble(f, false, "digest-mismatch", "the pieces do not make up the package, fetching it anew");
             f->high = 0;
-            pause_or_fail(f);
+            fetch_pause_or_fail(f);
         } else
             fail(f, "digest-mismatch", "the file has the SHA-256 %s, the job wants %s: wrong file or wrong digest", is,
                  wanted);
@@ -134,7 +138,7 @@ static void judge(struct gw_fetch *f)
             gw_hex(f->check.header.key_id, FOTA_KEY_ID_SIZE, id);
         if (f->env->explain != NULL)
             f->env->explain(f->env->storage, f->digest, f->have, f->env->keys, f->env->key_count, why, sizeof why);
-        (void) forget(f);
+        (void) fetch_forget(f);
         if (error == FOTA_E_KEY)
             fail(f, fota_error_name(error), "the package is signed with key %s, which this gateway does not trust", id);
         else
@@ -175,21 +179,20 @@ static void step_check(struct gw_fetch *f)
 
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
-/* A length that the server says, against all bounds. */
-static bool length_fits(struct gw_fetch *f, int64_t total)
+bool fetch_length_fits(struct gw_fetch *f, int64_t total)
 {
     if (total > (int64_t) FOTA_PACKAGE_MAX)
-        trouble(f, true, "too-long", "the server says %lld bytes; a package has at most %lu", (long long) total,
-                (unsigned long) FOTA_PACKAGE_MAX);
+        fetch_trouble(f, true, "too-long", "the server says %lld bytes; a package has at most %lu", (long long) total,
+                      (unsigned long) FOTA_PACKAGE_MAX);
     else if (f->size != 0 && total > (int64_t) f->size)
-        trouble(f, true, "too-long", "the server says %lld bytes, the job %lu", (long long) total,
-                (unsigned long) f->size);
+        fetch_trouble(f, true, "too-long", "the server says %lld bytes, the job %lu", (long long) total,
+                      (unsigned long) f->size);
     else if (f->size != 0 && total < (int64_t) f->size)
-        trouble(f, true, "too-short", "the server says %lld bytes, the job %lu", (long long) total,
-                (unsigned long) f->size);
+        fetch_trouble(f, true, "too-short", "the server says %lld bytes, the job %lu", (long long) total,
+                      (unsigned long) f->size);
     else if (total < (int64_t) GW_FETCH_MIN)
-        trouble(f, true, "too-short", "the server says %lld bytes; no package has fewer than %lu", (long long) total,
-                (unsigned long) GW_FETCH_MIN);
+        fetch_trouble(f, true, "too-short", "the server says %lld bytes; no package has fewer than %lu",
+                      (long long) total, (unsigned long) GW_FETCH_MIN);
     else
         return true;
     return false;
@@ -215,11 +218,11 @@ static int on_head(void *ctx, const struct gw_http_head *head)
     f->heard_at = now_ms(f);
     (void) gw_url_text(f->url, url, sizeof url);
     if (head->status == 200) {
-        if (f->have > 0 && !forget(f)) {
-            trouble(f, true, "cache-error", "the incomplete package could not be removed from the cache");
+        if (f->have > 0 && !fetch_forget(f)) {
+            fetch_trouble(f, true, "cache-error", "the incomplete package could not be removed from the cache");
             return -1;
         }
-        if (head->length >= 0 && !length_fits(f, head->length))
+        if (head->length >= 0 && !fetch_length_fits(f, head->length))
             return -1;
         f->total = head->length >= 0 ? (uint32_t) head->length : f->size;
         f->resumed = false;
@@ -229,43 +232,42 @@ static int on_head(void *ctx, const struct gw_http_head *head)
     if (head->status == 206 && f->asked_range) {
         if (head->range_from != (int64_t) f->have ||
             (f->etag[0] != '\0' && head->etag[0] != '\0' && strcmp(f->etag, head->etag) != 0)) {
-            (void) forget(f);
-            trouble(f, false, "http-error",
-                    "the server went on with another file or another offset: fetching it anew from %s", url);
+            (void) fetch_forget(f);
+            fetch_trouble(f, false, "http-error",
+                          "the server went on with another file or another offset: fetching it anew from %s", url);
             return -1;
         }
-        if (head->range_total >= 0 && !length_fits(f, head->range_total))
+        if (head->range_total >= 0 && !fetch_length_fits(f, head->range_total))
             return -1;
         f->total = head->range_total >= 0 ? (uint32_t) head->range_total : f->size;
         f->resumed = true;
         return 0;
     }
     if (head->status == 416 && f->asked_range) {
-        (void) forget(f); /* what is here is longer than what is there */
-        trouble(f, false, "http-error", "status 416 for an incomplete file: fetching it anew from %s", url);
+        (void) fetch_forget(f); /* what is here is longer than what is there */
+        fetch_trouble(f, false, "http-error", "status 416 for an incomplete file: fetching it anew from %s", url);
         return -1;
     }
-    trouble(f, head->status < 500 && head->status != 408 && head->status != 425 && head->status != 429, "http-error",
-            "status %d from %s", head->status, url);
+    fetch_trouble(f, head->status < 500 && head->status != 408 && head->status != 425 && head->status != 429,
+                  "http-error", "status %d from %s", head->status, url);
     return -1;
 }
 
-static int on_body(void *ctx, const uint8_t *data, size_t length)
+int fetch_take(struct gw_fetch *f, const uint8_t *data, size_t length)
 {
-    struct gw_fetch *f = ctx;
     uint32_t limit = f->size != 0 ? f->size : FOTA_PACKAGE_MAX;
 
     f->heard_at = now_ms(f);
     if (f->total != 0 && f->total < limit)
         limit = f->total;
     if (length > limit - f->have) {
-        (void) forget(f);
-        trouble(f, true, "too-long", "the server sends more than %lu bytes", (unsigned long) limit);
+        (void) fetch_forget(f);
+        fetch_trouble(f, true, "too-long", "the server sends more than %lu bytes", (unsigned long) limit);
         return -1;
     }
     if (f->env->storage->append(f->env->storage->ctx, f->digest, data, length) != 0) {
-        trouble(f, true, "cache-error", "the cache could not take %zu bytes at offset %lu: is there room?", length,
-                (unsigned long) f->have);
+        fetch_trouble(f, true, "cache-error", "the cache could not take %zu bytes at offset %lu: is there room?",
+                      length, (unsigned long) f->have);
         return -1;
     }
     f->have += (uint32_t) length;
@@ -276,6 +278,11 @@ static int on_body(void *ctx, const uint8_t *data, size_t length)
     return 0;
 }
 
+static int on_body(void *ctx, const uint8_t *data, size_t length)
+{
+    return fetch_take(ctx, data, length);
+}
+
 static void on_done(void *ctx, enum gw_http_result result, const char *detail)
 {
     struct gw_fetch *f = ctx;
@@ -284,17 +291,17 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     (void) gw_url_text(f->url, url, sizeof url);
     f->handle = -1;
     if (result == GW_HTTP_BROKEN || (result == GW_HTTP_OK && f->total != 0 && f->have < f->total))
-        trouble(f, false, "too-short", "%s ended after %lu of %lu bytes: %s", url, (unsigned long) f->have,
-                (unsigned long) f->total, detail);
+        fetch_trouble(f, false, "too-short", "%s ended after %lu of %lu bytes: %s", url, (unsigned long) f->have,
+                      (unsigned long) f->total, detail);
     else if (result == GW_HTTP_OK && f->have < GW_FETCH_MIN)
-        trouble(f, true, "too-short", "%s has %lu bytes; no package has fewer than %lu", url, (unsigned long) f->have,
-                (unsigned long) GW_FETCH_MIN);
+        fetch_trouble(f, true, "too-short", "%s has %lu bytes; no package has fewer than %lu", url,
+                      (unsigned long) f->have, (unsigned long) GW_FETCH_MIN);
     else if (result == GW_HTTP_OK && f->trouble == NULL) {
-        begin_check(f);
+        fetch_begin_check(f);
         return;
     } else if (f->trouble == NULL || result == GW_HTTP_UNREACHED)
-        trouble(f, false, "http-error", "%s: %s", url, detail);
-    pause_or_fail(f);
+        fetch_trouble(f, false, "http-error", "%s: %s", url, detail);
+    fetch_pause_or_fail(f);
 }
 
 static void run(struct gw_fetch *f)
@@ -303,6 +310,12 @@ static void run(struct gw_fetch *f)
 
     f->trouble = NULL;
     f->permanent = false;
+    f->began_with = f->have;
+    if (fetch_mqtt_next(f)) {
+        fetch_mqtt_run(f);
+        return;
+    }
+    f->by_mqtt = false;
     f->asked_range = f->have > 0;
     /* RFC 9110, 13.1.5: only a strong validator may stand in If-Range; without one the SHA-256 tells mixed files */
     if (f->have > 0 && f->etag[0] == '"')
@@ -338,11 +351,11 @@ void gw_fetch_start(struct gw_fetch *f, struct gw_fetch_env *env, const struct g
         return;
     }
     if (f->have > FOTA_PACKAGE_MAX)
-        (void) forget(f);
+        (void) fetch_forget(f);
     if (complete || (f->have > 0 && f->have == f->size)) {
         f->cached = complete;
         f->resumed = !complete;
-        begin_check(f);
+        fetch_begin_check(f);
         return;
     }
     etag_name(f, name);
@@ -354,6 +367,11 @@ void gw_fetch_start(struct gw_fetch *f, struct gw_fetch_env *env, const struct g
     f->state = GW_FETCH_PAUSE;
 }
 
+uint32_t fetch_stall_ms(const struct gw_fetch *f)
+{
+    return f->env->stall_ms != 0 ? f->env->stall_ms : GW_FETCH_STALL_MS;
+}
+
 uint32_t gw_fetch_poll(struct gw_fetch *f)
 {
     uint32_t stall;
@@ -361,7 +379,7 @@ uint32_t gw_fetch_poll(struct gw_fetch *f)
 
     if (f->state == GW_FETCH_FREE || f->state == GW_FETCH_DONE || f->state == GW_FETCH_FAILED)
         return UINT32_MAX;
-    stall = f->env->stall_ms != 0 ? f->env->stall_ms : GW_FETCH_STALL_MS;
+    stall = fetch_stall_ms(f);
     now = now_ms(f);
     if (f->state == GW_FETCH_CHECK)
         step_check(f);
@@ -373,20 +391,22 @@ uint32_t gw_fetch_poll(struct gw_fetch *f)
              (unsigned long) have);
     } else if (f->state == GW_FETCH_PAUSE && now >= f->retry_at)
         run(f);
+    else if (f->state == GW_FETCH_RUN && f->by_mqtt)
+        return fetch_mqtt_poll(f);
     else if (f->state == GW_FETCH_RUN && now - f->heard_at >= stall) {
         f->env->http->cancel(f->env->http->ctx, f->handle);
-        trouble(f, false, "stalled", "the server sent nothing for %lu ms after %lu bytes", (unsigned long) stall,
-                (unsigned long) f->have);
-        pause_or_fail(f);
+        fetch_trouble(f, false, "stalled", "the server sent nothing for %lu ms after %lu bytes", (unsigned long) stall,
+                      (unsigned long) f->have);
+        fetch_pause_or_fail(f);
     }
     if (f->state == GW_FETCH_PAUSE)
         return f->retry_at > now ? (uint32_t) (f->retry_at - now) : 1u;
-    return f->state == GW_FETCH_RUN ? 1000u : 0u;
+    return f->state == GW_FETCH_RUN && !f->by_mqtt ? 1000u : 0u;
 }
 
 void gw_fetch_stop(struct gw_fetch *f)
 {
-    if (f->state == GW_FETCH_RUN)
+    if (f->state == GW_FETCH_RUN && !f->by_mqtt)
         f->env->http->cancel(f->env->http->ctx, f->handle);
     if (f->state == GW_FETCH_RUN || f->state == GW_FETCH_PAUSE)
         (void) f->env->storage->sync(f->env->storage->ctx, f->digest);

@@ -95,7 +95,11 @@ int gw_init(struct gw *gw, const struct gw_config *config, const struct gw_ports
                                           .key_count = config->key_count,
                                           .stall_ms = config->stall_ms,
                                           .retry_ms = config->retry_ms,
+                                          .chunks = &gw->chunk_port,
+                                          .chunk_size = config->chunk_size,
+                                          .fallback = !config->no_fallback,
                                           .explain = config->explain};
+    gw->chunk_port = (struct gw_chunk_port){gw, chunk_ready, chunk_ask};
     for (const char *p = config->id; *p != '\0'; p++)
         gw->fetch_env.random = gw->fetch_env.random * 31u + (unsigned char) *p;
     gw->fetch_env.random += (uint32_t) ports->clock->unix_ms(ports->clock->ctx);
@@ -146,6 +150,7 @@ void gw_mqtt_connected(struct gw *gw)
     gw_log(gw, GW_LOG_INFO, NULL, "connected to the broker");
     (void) snprintf(topic, sizeof topic, "fota/v1/%s/cmd", gw->config.id);
     (void) gw->ports.mqtt->subscribe(gw->ports.mqtt->ctx, topic, 1);
+    chunk_subscribe(gw);
     report_presence(gw, true, gw->presence_seq);
     for (unsigned i = 0; i < gw->config.device_count; i++)
         gw->device[i].unpublished = true;
@@ -163,11 +168,17 @@ void gw_mqtt_lost(struct gw *gw, const char *why)
 
 void gw_mqtt_received(struct gw *gw, const char *topic, const void *payload, size_t length)
 {
-    char cmd[TOPIC_MAX];
+    char own[TOPIC_MAX];
+    int n = snprintf(own, sizeof own, "fota/v1/%s/", gw->config.id);
 
-    (void) snprintf(cmd, sizeof cmd, "fota/v1/%s/cmd", gw->config.id);
-    if (strcmp(topic, cmd) == 0)
+    if (strncmp(topic, own, (size_t) n) != 0)
+        return;
+    if (strcmp(topic + n, "cmd") == 0)
         command_received(gw, payload, length);
+    else if (strcmp(topic + n, "chunk/data") == 0)
+        chunk_data_received(gw, payload, length);
+    else if (strcmp(topic + n, "chunk/error") == 0)
+        chunk_error_received(gw, payload, length);
 }
 
 static uint32_t mqtt_poll(struct gw *gw)

@@ -25,6 +25,14 @@ bool device_seen(const struct gw_device *d, const char *job);
 /* command.c */
 void command_received(struct gw *gw, const void *payload, size_t length);
 
+/* chunk_messages.c */
+bool chunk_ready(void *ctx); /* ctx of these two: the gateway */
+int chunk_ask(void *ctx, const uint8_t digest[GW_DIGEST_SIZE], uint32_t offset, uint32_t count, uint32_t size,
+              uint64_t *seq);
+void chunk_subscribe(struct gw *gw);
+void chunk_data_received(struct gw *gw, const void *payload, size_t length);
+void chunk_error_received(struct gw *gw, const void *payload, size_t length);
+
 /* record.c */
 bool record_save(struct gw_device *d);
 void record_load(struct gw_device *d);

@@ -75,8 +75,7 @@ static const char *shown(const cJSON *item, char text[VALUE_SHOWN + 8u])
     return text;
 }
 
-/* Nesting, so that cJSON's recursion is bounded by us and not by the size of a stack. */
-static bool shallow(const char *text, size_t length)
+bool gw_json_shallow(const char *text, size_t length)
 {
     unsigned depth = 0;
     bool quoted = false;
@@ -137,11 +136,16 @@ static bool take_url(struct gw_command *command, const cJSON *root)
     length = strlen(item->valuestring);
     if (length > GW_URL_MAX)
         return bad(command, "\"url\" has %zu characters; at most %u are allowed", length, GW_URL_MAX);
+    if (strcmp(item->valuestring, GW_URL_MQTT) == 0) {
+        memcpy(command->job.url, item->valuestring, length + 1u);
+        return true;
+    }
     host = strncmp(item->valuestring, "http://", 7) == 0    ? item->valuestring + 7
            : strncmp(item->valuestring, "https://", 8) == 0 ? item->valuestring + 8
                                                             : NULL;
     if (host == NULL || strcspn(host, "/?#") == 0)
-        return bad(command, "\"url\" is %s; it must begin with http:// or https:// and name a host", shown(item, text));
+        return bad(command, "\"url\" is %s; it must begin with http:// or https:// and name a host, or be mqtt:",
+                   shown(item, text));
     if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
         return bad(command,
                    "\"url\" holds a user name or a password; credentials belong into the gateway's configuration");
@@ -225,7 +229,7 @@ bool gw_command_parse(const void *payload, size_t length, struct gw_command *com
         return bad(command, "the message has %zu bytes; at most %u are allowed", length, GW_PAYLOAD_MAX);
     if (length == 0)
         return bad(command, "the message is empty; it must be a JSON object");
-    if (!shallow(text, length))
+    if (!gw_json_shallow(text, length))
         return bad(command, "the message is nested deeper than %u levels", DEPTH_MAX);
     root = cJSON_ParseWithLengthOpts(text, length, &end, false);
     if (root == NULL)

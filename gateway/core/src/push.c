@@ -45,6 +45,8 @@ void push_phase(struct gw_push *push, enum push_phase phase)
     push->tries = 0;
     push->since_tag = (uint8_t) (push->tag + 1u);
     push->sent_at = 0;
+    if (phase == PHASE_ASK || phase == PHASE_HELLO || phase == PHASE_WATCH)
+        push_rate_base(push); /* it may have been reset */
 }
 
 void push_state(struct gw_push *push, enum gw_push_state state)
@@ -53,6 +55,8 @@ void push_state(struct gw_push *push, enum gw_push_state state)
         return;
     push->state = state;
     push->state_since = push->progress_since = push_now(push);
+    if (state == GW_PUSH_ENDED)
+        push_rate_base(push);
 }
 
 /* --- endings ---------------------------------------------------------------------------------- */
@@ -114,7 +118,7 @@ void push_link_lost(struct gw_push *push)
         push->outcome = push->end_outcome;
         push_state(push, GW_PUSH_ENDED);
     } else if (push->state != GW_PUSH_QUERY) {
-        push_phase(push, PHASE_ASK);
+        push_rate_lost(push);
     }
 }
 
@@ -142,6 +146,8 @@ static void send_begin(struct gw_push *push)
     uint8_t payload[4 + FOTA_HEADER_SIZE] = {push->job.retry ? FOTA_LINK_BEGIN_RETRY : 0};
 
     memcpy(payload + 4, push->raw, FOTA_HEADER_SIZE);
+    if (push->begun_at == 0)
+        push->begun_at = push_now(push);
     (void) request(push, FOTA_LINK_BEGIN, payload, sizeof payload, GW_PUSH_BEGIN_MS, 0);
 }
 
@@ -149,7 +155,9 @@ static void send_begin(struct gw_push *push)
 static bool send_data(struct gw_push *push)
 {
     uint8_t payload[FOTA_LINK_PAYLOAD_MAX];
-    uint32_t largest = push->info.data_max < GW_PUSH_CHUNK ? push->info.data_max & ~3u : GW_PUSH_CHUNK;
+    uint32_t chunk =
+        push->ports.chunk != 0 && push->ports.chunk <= FOTA_LINK_DATA_MAX ? push->ports.chunk : GW_PUSH_CHUNK;
+    uint32_t largest = (push->info.data_max < chunk ? push->info.data_max : chunk) & ~3u;
     uint32_t length;
     int error;
 
@@ -177,6 +185,8 @@ static void step_data(struct gw_push *push)
 {
     uint64_t last = push->heard_at > push->sent_at ? push->heard_at : push->sent_at;
 
+    if (push_rate_down(push))
+        return;
     while (push->phase == PHASE_DATA && push->open && send_data(push))
         ;
     if (push->phase == PHASE_DATA && last != 0 && push_since(push, last) >= GW_PUSH_SILENCE_MS &&
@@ -187,6 +197,8 @@ static void step_data(struct gw_push *push)
 static void step(struct gw_push *push)
 {
     static const uint8_t stay = FOTA_LINK_INFO_STAY, none = 0, loader = FOTA_LINK_REBOOT_LOADER;
+    bool agreed = push->rate != push_base(push); /* patience is shorter then: the device may have been reset */
+    bool nrst = push->ports.pins != NULL && push->ports.pins->nrst != NULL;
 
     switch ((enum push_phase) push->phase) {
     case PHASE_ASK:
@@ -195,7 +207,8 @@ static void step(struct gw_push *push)
                 push_detail(push, "no answer from the device; check wiring, baud rate and power");
                 push_fail(push, "device-lost", FOTA_OK);
             }
-        } else if (!request(push, FOTA_LINK_INFO, &stay, 1, GW_PUSH_ASK_MS, ASKS)) {
+        } else if (!request(push, FOTA_LINK_INFO, &stay, 1, GW_PUSH_ASK_MS, ASKS) &&
+                   (nrst || !push_rate_search(push))) {
             push_pulse(push);
             push_phase(push, PHASE_HELLO);
         }
@@ -213,19 +226,27 @@ static void step(struct gw_push *push)
     case PHASE_WAIT:
         (void) request(push, FOTA_LINK_INFO, &none, 1, GW_PUSH_WATCH_MS, 0);
         break;
+    case PHASE_BAUD:
+    case PHASE_PROBE:
+    case PHASE_CALL:
+        push_rate_step(push);
+        break;
     case PHASE_BEGIN:
-        send_begin(push);
+        if (agreed && push->sent_at != 0 && push_since(push, push->sent_at) >= GW_PUSH_BEGIN_MS)
+            push_rate_lost(push);
+        else
+            send_begin(push);
         break;
     case PHASE_DATA:
         step_data(push);
         break;
     case PHASE_STATUS:
-        if (!request(push, FOTA_LINK_STATUS, NULL, 0, STATUS_MS, STATUS_TRIES))
-            push_phase(push, PHASE_ASK);
+        if (!request(push, FOTA_LINK_STATUS, NULL, 0, STATUS_MS, agreed ? STATUS_TRIES / 2u : STATUS_TRIES))
+            push_rate_lost(push);
         break;
     case PHASE_FINISH:
-        if (!request(push, FOTA_LINK_FINISH, NULL, 0, GW_PUSH_SILENCE_MS, 2))
-            push_phase(push, PHASE_ASK);
+        if (!request(push, FOTA_LINK_FINISH, NULL, 0, GW_PUSH_SILENCE_MS, agreed ? 1 : 2))
+            push_rate_lost(push);
         break;
     case PHASE_ABORT:
         if (!request(push, FOTA_LINK_ABORT, NULL, 0, GW_PUSH_ASK_MS, 1))
@@ -310,6 +331,7 @@ void gw_push_init(struct gw_push *push, const struct gw_push_ports *ports)
     push->ports = *ports;
     push->reason = "";
     push->slot = FOTA_SLOT_NONE;
+    push->rate = push_base(push);
     fota_link_rx_init(&push->rx);
 }
 
@@ -325,8 +347,12 @@ static int prepare(struct gw_push *push, enum gw_push_state state)
     push->session = push->rebegins = push->high = push->next = push->credit = push->sent = 0;
     push->bytes = push->total = push->resumed_at = 0;
     push->reboots = 0;
+    push->begun_at = 0;
     push->slot = FOTA_SLOT_NONE;
     push->reopen_at = 0;
+    push->rate_cap = push->ports.baud_max;
+    push->losses = 0;
+    push->called = false;
     push_state(push, state);
     push->state_since = push->progress_since = push_now(push);
     push_phase(push, PHASE_ASK);
@@ -389,6 +415,8 @@ static uint32_t next_call(const struct gw_push *push)
         return GW_PUSH_REOPEN_MS;
     if (push->out_done < push->out_length)
         return GW_PUSH_ASK_MS; /* gw_push_wants_write(): room in the link comes first */
+    if (push->phase == PHASE_PROBE || (push->phase == PHASE_CALL && push->sent_at != 0))
+        return push_rate_next_call(push);
     if (push->sent_at == 0 && push->phase != PHASE_DATA)
         return 0; /* a new phase, its request is to be sent */
     if (push->phase == PHASE_WATCH)

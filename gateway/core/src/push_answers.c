@@ -88,7 +88,7 @@ static void met(struct gw_push *push)
         push_trial_start(push); /* it was complete, tried and rejected while nobody looked */
         push_trial_info(push);
     } else if (loader) {
-        push_phase(push, PHASE_BEGIN);
+        push_rate_up(push);
     } else if (push->phase == PHASE_ASK || push->phase == PHASE_WAIT ||
                (push->phase == PHASE_HELLO && push_since(push, push->phase_since) > 1000u)) {
         if (++push->reboots > REBOOT_TRIES) {
@@ -285,6 +285,9 @@ static void on_info(struct gw_push *push, const struct fota_frame *frame, int st
     } else if (push->state == GW_PUSH_JUMP) {
         if (push->phase == PHASE_WATCH)
             push_trial_info(push);
+    } else if (push->phase == PHASE_PROBE) {
+        if (frame->tag == push->wait_tag)
+            push_rate_info(push);
     } else if (push->phase == PHASE_ASK || push->phase == PHASE_HELLO || push->phase == PHASE_WAIT) {
         met(push);
     }
@@ -298,6 +301,10 @@ void push_response(struct gw_push *push, const struct fota_frame *frame, int sta
     case FOTA_LINK_INFO:
         if (push->state != GW_PUSH_LEAVE)
             on_info(push, frame, status, body, length);
+        break;
+    case FOTA_LINK_BAUD:
+        if (push->phase == PHASE_BAUD && (int8_t) (frame->tag - push->since_tag) >= 0)
+            push_on_baud(push, status);
         break;
     case FOTA_LINK_BEGIN:
         /* An older BEGIN's session is void; one that arrived twice has two sessions, and the later one counts. */

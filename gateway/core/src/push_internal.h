@@ -11,6 +11,9 @@ enum push_phase {
     PHASE_LOADER, /* REBOOT(1) was needed: wait for its answer */
     PHASE_WAIT,   /* another image is on its trial: INFO now and then, until that has ended */
     PHASE_HELLO,  /* INFO with stay, fast, until the bootloader answers */
+    PHASE_BAUD,   /* a rate was asked for */
+    PHASE_PROBE,  /* it is in force: is it good? */
+    PHASE_CALL,   /* it is not, or nobody answers: call the device back, wait until it is back in any case */
     PHASE_BEGIN,
     PHASE_DATA,
     PHASE_STATUS, /* silence: where are we? */
@@ -52,6 +55,25 @@ bool push_link_flush(struct gw_push *push); /* @return true when all was written
 void push_send(struct gw_push *push, uint8_t type, const void *payload, size_t length);
 void push_pulse(struct gw_push *push);
 void push_pulse_poll(struct gw_push *push);
+
+/* push_baud.c */
+/** Put the host's end at a rate. @return false when it cannot do that. */
+bool push_rate(struct gw_push *push, uint32_t baud);
+/** Back to the device's own rate, which it has after every reset. */
+void push_rate_base(struct gw_push *push);
+uint32_t push_base(const struct gw_push *push);
+/** The bootloader was met at the present rate: agree on a higher one, then BEGIN; or BEGIN at once. */
+void push_rate_up(struct gw_push *push);
+/** While writing: is the line too bad for this rate? Then a lower one is asked for. @return whether that is so. */
+bool push_rate_down(struct gw_push *push);
+/** Nobody answers any more: at an agreed rate call the device back first. Then PHASE_ASK. */
+void push_rate_lost(struct gw_push *push);
+/** The same before PHASE_HELLO, at all rates: an earlier process may have agreed on one. @return false: not needed. */
+bool push_rate_search(struct gw_push *push);
+void push_rate_step(struct gw_push *push); /* in PHASE_BAUD, PROBE, CALL */
+void push_on_baud(struct gw_push *push, int status);
+void push_rate_info(struct gw_push *push); /* an INFO was answered in PHASE_PROBE */
+uint32_t push_rate_next_call(const struct gw_push *push);
 
 /* push_trial.c */
 void push_trial_start(struct gw_push *push);

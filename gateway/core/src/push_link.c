@@ -60,7 +60,8 @@ static void text_byte(struct gw_push *push, uint8_t byte)
 
 static const char *type_name(unsigned type)
 {
-    static const char *const names[] = {"?", "INFO", "BEGIN", "DATA", "FINISH", "STATUS", "ABORT", "REBOOT", "LOG"};
+    static const char *const names[] = {"?",      "INFO",  "BEGIN",  "DATA", "FINISH",
+                                        "STATUS", "ABORT", "REBOOT", "LOG",  "BAUD"};
 
     type &= 0x7fu;
     return names[type < sizeof names / sizeof names[0] ? type : 0];
@@ -103,11 +104,9 @@ static void lost(struct gw_push *push)
 
 bool push_link_open(struct gw_push *push)
 {
-    uint32_t baud = push->ports.baud != 0 ? push->ports.baud : 115200u;
-
     if (push->open || push_now(push) < push->reopen_at)
         return push->open;
-    push->open = push->ports.link->open(push->ports.link->ctx, baud) == 0;
+    push->open = push->ports.link->open(push->ports.link->ctx, push->rate) == 0;
     push->reopen_at = push_now(push) + GW_PUSH_REOPEN_MS;
     if (push->open) {
         fota_link_rx_init(&push->rx);

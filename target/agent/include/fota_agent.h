@@ -11,8 +11,6 @@
 #include "fota/appinfo.h"
 #include "fota/server.h"
 
-#define FOTA_FIRST_FEED_MS 20000u /* the watchdog's period is at least 22 s */
-
 struct fota_agent_port {
     void *ctx;
     /** Send bytes to the gateway; may block. */
@@ -45,6 +43,7 @@ struct fota_boot_info {
 
 /** Start: find the running image and fold the journal. @param agent zeroed by its owner or not. @param port
  * kept by reference.
+ *  Call it before VTOR is moved, if it is: VTOR says which image runs.
  *  @return FOTA_OK, or FOTA_E_NO_IMAGE when the application does not run from a slot (a debugger loaded it):
  * everything else then does nothing. */
 int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *port);

@@ -163,8 +163,8 @@ int main(void)
             uart_take(&uart, n);
         }
         if (HELLO_FLAW == FLAW_NONE && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
-            confirmed = true;
-            if (fota_confirm(&agent) == FOTA_OK)
+            confirmed = fota_confirm(&agent) == FOTA_OK; /* else again in the next round, until the deadline */
+            if (confirmed)
                 introduce();
         }
         if (milliseconds >= FLAW_MS)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file fetch.h
- * One package into the cache: download with resume and retries, then the whole check. Devices that need the same
- * package share a fetch.
+ * One package into the cache: download with resume and retries, over HTTP or in chunks over MQTT, then the whole check.
+ * Devices that need the same package share a fetch.
  */
 #ifndef GW_FETCH_H
 #define GW_FETCH_H
 
 #include "fota/error.h"
 #include "fota/package.h"
+#include "gw/chunk.h"
 #include "gw/job.h"
 
 #define GW_FETCH_STALL_MS 30000u   /* without a byte */
@@ -16,6 +17,7 @@
 #define GW_FETCH_RETRY_MS 1000u    /* first pause; doubled each time, up to a quarter more by chance */
 #define GW_FETCH_LIMIT_MS 1800000u /* in all */
 #define GW_FETCH_PROGRESS 16384u
+#define GW_FETCH_DRY 2u      /* HTTP attempts in a row without a byte, after which a hub is asked over MQTT */
 #define GW_FETCH_SYNC 65536u /* bytes between two syncs */
 #define GW_FETCH_CHECK_PIECE 4096u
 #define GW_FETCH_CHECK_PIECES 8u /* in one poll */
@@ -37,9 +39,12 @@ struct gw_fetch_env {
     const struct gw_logger *logger;
     const struct fota_key *keys;
     unsigned key_count;
-    uint32_t stall_ms, retry_ms; /* 0: the defaults above */
-    uint32_t random;             /* state of the jitter */
-    gw_explain explain;          /* NULL: the error's own sentence, which knows no values */
+    uint32_t stall_ms, retry_ms;        /* 0: the defaults above */
+    uint32_t random;                    /* state of the jitter */
+    const struct gw_chunk_port *chunks; /* NULL: nothing over MQTT */
+    uint32_t chunk_size;                /* 1024 or 2048; 0: the latter */
+    bool fallback;                      /* MQTT for a hub's URL that HTTP does not get through to */
+    gw_explain explain;                 /* NULL: the error's own sentence, which knows no values */
 };
 
 struct gw_fetch {
@@ -59,6 +64,10 @@ struct gw_fetch {
     char etag[GW_ETAG_MAX];
     uint32_t retries, high, synced, checked;
     uint64_t since, heard_at, retry_at;
+    bool by_mqtt;             /* the present attempt, or the one before */
+    uint32_t dry, began_with; /* HTTP attempts in a row without a byte; bytes when the attempt began */
+    char mqtt_said[GW_DETAIL_MAX];
+    struct gw_chunk chunk;
     const char *trouble; /* reason of the present attempt, NULL: none */
     bool permanent;
     struct fota_sha256 hash;
@@ -71,6 +80,12 @@ void gw_fetch_start(struct gw_fetch *fetch, struct gw_fetch_env *env, const stru
 uint32_t gw_fetch_poll(struct gw_fetch *fetch);
 /** End it and free it. What was downloaded stays in the cache. */
 void gw_fetch_stop(struct gw_fetch *fetch);
+
+/** A chunk has come over MQTT; the fetch ignores those of other packages. */
+void gw_fetch_chunk(struct gw_fetch *fetch, const struct gw_chunk_message *message);
+/** A hub has refused the chunk request `seq`. */
+void gw_fetch_chunk_refused(struct gw_fetch *fetch, uint64_t seq, const char *reason, const char *detail,
+                            uint32_t retry_ms);
 
 /** Make room in the cache: remove the packages that were used least recently, and none that `in_use` names, until
  * `files` - 1 files and `bytes` - `need` bytes are left. @return 0, or -1 when what is in use alone is too much, or

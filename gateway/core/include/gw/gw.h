@@ -40,7 +40,8 @@ const char *gw_state_name(enum gw_state state);
 
 struct gw_device_config {
     char name[GW_NAME_MAX + 1u];
-    uint32_t baud; /* 0: 115 200 */
+    uint32_t baud;     /* 0: 115 200 */
+    uint32_t baud_max; /* for transfers, agreed on with the device (gw/push.h); not above `baud`: never */
     const struct gw_link *link;
     const struct gw_pins *pins; /* NULL: none */
 };
@@ -54,6 +55,8 @@ struct gw_config {
     unsigned device_count;             /* 1 … GW_DEVICES_MAX */
     uint32_t cache_files, cache_bytes; /* 0: the defaults */
     uint32_t stall_ms, retry_ms;       /* of downloads; 0: the defaults */
+    uint32_t chunk_size;               /* of chunks over MQTT, 1024 or 2048; 0: the latter */
+    bool no_fallback;                  /* MQTT only where a job says so */
     gw_explain explain;                /* may be NULL, see fetch.h */
     bool debug_frames;
 };
@@ -102,6 +105,7 @@ struct gw {
     struct gw_device device[GW_DEVICES_MAX];
     struct gw_fetch fetch[GW_FETCHES_MAX];
     struct gw_fetch_env fetch_env;
+    struct gw_chunk_port chunk_port;
     enum gw_mqtt_state mqtt;
     uint32_t mqtt_pause;
     uint64_t mqtt_at; /* OFF: connect then; CONNECTING: give up then */

@@ -8,6 +8,7 @@
 #define GW_NAME_MAX 32u /* of gateways and devices */
 #define GW_JOB_ID_MAX 64u
 #define GW_URL_MAX 1024u
+#define GW_URL_MQTT "mqtt:"  /* instead of a URL: from the hub, in chunks over MQTT */
 #define GW_PAYLOAD_MAX 4096u /* of any MQTT message */
 #define GW_DETAIL_MAX 320u
 
@@ -32,6 +33,9 @@ struct gw_command {
 /** Parse a command. After a failure `name`, `device` and `job.id` hold what could be read, for the reply.
  *  @param payload any bytes. @return true when it is a valid command; else `detail` says why not. */
 bool gw_command_parse(const void *payload, size_t length, struct gw_command *command);
+
+/** @return whether JSON is nested so little that cJSON's recursion is bounded by us and not by the size of a stack. */
+bool gw_json_shallow(const char *text, size_t length);
 
 /** 1 … GW_NAME_MAX characters of A–Z a–z 0–9 _ -. */
 bool gw_name_valid(const char *name);

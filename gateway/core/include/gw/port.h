@@ -23,6 +23,9 @@ struct gw_link {
     int (*read)(void *ctx, uint8_t *data, size_t capacity);
     /** Write what fits. @return bytes taken (0 when there is no room now), -1 when the port has vanished. */
     int (*write)(void *ctx, const uint8_t *data, size_t length);
+    /** Change the rate of the open stream; what was written before has gone out. NULL: it cannot be changed.
+     *  @return 0 (also where a stream has none), or -1: not possible here, the old rate stays. */
+    int (*baud)(void *ctx, uint32_t baud);
 };
 
 /** The two wires beside the stream. A function that is NULL says that the wire is not there. */

@@ -38,6 +38,16 @@
 #define GW_PUSH_QUERY_TRIES 12u
 #define GW_PUSH_REBEGIN_LIMIT 8u /* BEGINs in a row without a byte of progress */
 #define GW_PUSH_CHUNK 1024u      /* bytes of code in a DATA frame, unless the device wants fewer */
+/* The agreed baud rate (push_baud.c). */
+#define GW_PUSH_BAUD_MAX 2000000u  /* what the programs allow by default */
+#define GW_PUSH_PROBES 4u          /* long INFOs that must be answered at a new rate, none damaged */
+#define GW_PUSH_PROBE_SIZE 1024u   /* bytes of each */
+#define GW_PUSH_PROBE_MS 250u      /* for each answer */
+#define GW_PUSH_SWITCH_MS 5u       /* from the answer to BAUD to the first probe */
+#define GW_PUSH_REVERT_MS 700u     /* by then a device that heard nothing is back: 500 by its own clock */
+#define GW_PUSH_CALL_MS 60u        /* for a call back at a rate, two short frames, to go out */
+#define GW_PUSH_BAUD_ROOM_MS 8000u /* of a state's limit that must be left for another attempt */
+#define GW_PUSH_FAULTS 4u          /* damaged answers and frames sent again at a rate, before it is given up */
 
 #define GW_PUSH_FLIGHT 128u /* DATA frames under way that are remembered */
 #define GW_PUSH_LINE 160u   /* longest line of device output that is given on whole */
@@ -67,7 +77,9 @@ struct gw_push_ports {
     const struct gw_link *link;
     const struct gw_pins *pins; /* may be NULL */
     const struct gw_clock *clock;
-    uint32_t baud;     /* 0: 115 200 */
+    uint32_t baud;     /* the device's own; 0: 115 200 */
+    uint32_t baud_max; /* agree on up to this for the transfer; not above `baud`: never */
+    uint32_t chunk;    /* bytes of code in a DATA frame, a multiple of 4; 0: GW_PUSH_CHUNK */
     bool debug_frames; /* give every frame sent and received to log() */
     void *ctx;         /* for the two below, which may be NULL */
     /** A line of text that the device printed between frames, without its line end. Bytes outside of ASCII's
@@ -98,7 +110,9 @@ struct gw_push {
     char detail[GW_PUSH_DETAIL];
     uint32_t bytes, total; /* of code, accepted by the device */
     uint32_t resumed_at;   /* offset at which the first BEGIN of this job began */
+    uint64_t begun_at;     /* when that was sent, on the ports' monotonic clock; 0: not yet */
     uint8_t slot;          /* being written, FOTA_SLOT_NONE before BEGIN */
+    uint32_t rate;         /* baud rate in force */
     bool contact;          /* `info` is there */
     struct fota_link_info info;
     uint32_t info_count; /* grows with every INFO answer */
@@ -108,6 +122,7 @@ struct gw_push {
     uint8_t identity[FOTA_IDENTITY_SIZE];
     struct {
         uint32_t frames_sent, frames_received, resent, damaged, reopened, nrst_pulses;
+        uint32_t rates_tried, rates_dropped; /* BAUDs that the device took; of those, given up again */
     } stats;
 
     /* Its own. */
@@ -124,7 +139,12 @@ struct gw_push {
     uint8_t tries, reboots;
     uint32_t session, next, credit, sent, high, back_to, rebegins;
     uint64_t state_since, progress_since, phase_since, sent_at, heard_at, reopen_at, pulse_at, pulsed_at, rebooted_at;
-    uint64_t trial_since, loader_since;
+    uint32_t rate_wanted, rate_cap; /* BAUD was sent for this one; the highest that may be tried now */
+    uint32_t faults;                /* of the line, when the rate was agreed */
+    uint8_t losses;                 /* of contact at an agreed rate */
+    uint8_t calling;                /* next of the rates at which the device is called back */
+    bool calling_all, called;
+    uint64_t trial_since, loader_since, rate_since;
     uint8_t trial_attempts;
     struct {
         uint8_t tag;
