@@ -3,11 +3,11 @@
 # The packages in a bare Debian 12: installed, configured as docs/operate.md says, an update through hub and gateway into a virtual board.
 #   usage: test-deb.sh BUILD     after `make deb`; root
 # FOTA_BARE=DIR  a tree made by debootstrap to copy, instead of making one
-# FOTA_MIRROR    where packages come from (default http://deb.debian.org/debian)
+# FOTA_MIRROR    where packages come from (default: where this machine's come from)
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:?usage: test-deb.sh BUILD}" && pwd)
-mirror=${FOTA_MIRROR:-http://deb.debian.org/debian}
+mirror=${FOTA_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)}
 [ "$(id -u)" = 0 ] || { echo "test-deb: needs root (debootstrap, chroot)" >&2; exit 1; }
 ls "$build"/deb/fota-hub_*.deb > /dev/null || { echo "test-deb: make deb comes first" >&2; exit 1; }
 tree=$(mktemp -d "${TMPDIR:-/tmp}/fota-deb-XXXXXX")
