@@ -229,6 +229,46 @@ static void the_newest_bank(void **state)
     assert_false(journal.present);
 }
 
+/* A compaction is cut when its head is torn: the bank does not count. It is done again, and cut in the erase: now the
+ * head reads well, but records are gone. The older bank has gone on, and stays the journal. */
+static void a_head_that_reads_well_too_late(void **state)
+{
+    uint8_t *bank, head[32];
+    struct fota_boot_state before;
+    jmp_buf power_lost;
+
+    (void) state;
+    add(FOTA_RECORD_CONFIRMED, 0, 1, 5);
+    add(FOTA_RECORD_REJECTED, 1, 2, 0);
+    fill(319);
+    before = test_meaning(&journal.state);
+    flash.bad_sector[11] = true; /* the new bank is written whole, the old one is still there */
+    assert_int_equal(fota_journal_maintain(&journal), FOTA_E_FLASH);
+    flash.bad_sector[11] = false;
+    assert_int_equal(journal.bank, 1);
+    bank = ram_flash_at(&flash, 0x080C0000);
+    memcpy(head, bank, sizeof head);
+    /* the old one as it was before 6, the new one's head torn in its last word */
+    put_head(0, 1);
+    memset(bank + 28, 0xFF, 4);
+    reopen();
+    assert_int_equal(journal.bank, 0);
+    if (setjmp(power_lost) == 0) {
+        ram_flash_cut_at(&flash, RAM_CUT_BEFORE, flash.ops + 8u, 0,
+                         &power_lost); /* the record before the erase is 8 words */
+        (void) fota_journal_maintain(&journal);
+        fail_msg("this was to be cut");
+    }
+    assert_int_equal(flash.erases[10], 2); /* not yet a third time */
+    memcpy(bank, head, sizeof head);
+    memset(bank + 32, 0xFF, 64);
+    reopen();
+    assert_int_equal(journal.bank, 0);
+    struct fota_boot_state after = test_meaning(&journal.state);
+    assert_memory_equal(&after, &before, sizeof after);
+    expect_same_state_after_compaction();
+}
+
 /* --- faults ------------------------------------------------------------------------------------------------- */
 
 static void a_new_bank_that_fails(void **state)
@@ -285,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup(keeps_unknown_records, setup),
         cmocka_unit_test_setup(unknown_records_leave_half_free, setup),
         cmocka_unit_test_setup(the_newest_bank, setup),
+        cmocka_unit_test_setup(a_head_that_reads_well_too_late, setup),
         cmocka_unit_test_setup(a_new_bank_that_fails, setup),
         cmocka_unit_test_setup(an_old_bank_that_cannot_be_erased, setup),
     };

@@ -89,7 +89,7 @@ static void torn_records(void **state)
     fresh();
     assert_int_equal(append(FOTA_RECORD_REJECTED, 1, 9, 0), FOTA_OK);
     from_here();
-    for (uint64_t seed = 0; seed < 1200u; seed++) {
+    for (uint64_t seed = 0; seed < 800u; seed++) {
         uint64_t ops[5];
 
         /* Settling programs 8 words again, and appends 8 where something was torn; then 8 are appended. The first and
@@ -195,7 +195,7 @@ static void a_compaction(void **state)
         }
     }
     /* the head is torn, then the erase of what it stood for, then anything */
-    for (uint64_t seed = 0; seed < 320u; seed++) {
+    for (uint64_t seed = 0; seed < 240u; seed++) {
         struct aimed cuts[4] = {{RAM_CUT_INSIDE, head + (seed % 4u == 0 ? seed / 4u % 8u : 7u)},
                                 {RAM_CUT_INSIDE, erases[0]},
                                 {RAM_CUT_INSIDE, seed % 3u == 0 ? erases[0] : test_random(&random) % ops},
