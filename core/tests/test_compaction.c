@@ -306,7 +306,8 @@ static void an_old_bank_that_cannot_be_erased(void **state)
     flash.bad_sector[11] = true;
     assert_int_equal(fota_journal_maintain(&journal), FOTA_E_FLASH);
     reopen();
-    assert_int_equal(journal.bank, 1); /* the new one is in use */
+    assert_int_equal(journal.bank, 1);                                 /* the new one is in use */
+    assert_int_equal(fota_get32(ram_flash_at(&flash, 0x080E0004)), 0); /* and the old one will never be again */
     assert_false(journal.state.spare_clean);
     assert_int_equal(journal.state.floor, 5);
     flash.bad_sector[11] = false;
