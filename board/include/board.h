@@ -40,6 +40,8 @@ struct board_options {
     uint32_t uid[3]; /**< unique id at 0x1FFF7A10; all zero means a built-in one */
     uint64_t seed;   /**< contents of SRAM at power-on, and torn flash operations */
     enum board_mode mode;
+    bool weak_bits;    /**< torn flash operations may leave bits that read differently from one read to the next; every
+                            load of the CPU is looked at then, which makes it slower */
     bool no_shortcuts; /**< execute polling loops in full and every store the slow way; same states, for tests */
 };
 
@@ -170,6 +172,9 @@ void board_power(struct board *b, bool on);
 bool board_supply(struct board *b, uint32_t millivolt);
 /** @return the voltage of the supply in mV, switched on or not. */
 uint32_t board_supply_mv(const struct board *b);
+
+/** Begin the generator of noise and torn operations anew, as board_create() does with its seed. */
+void board_reseed(struct board *b, uint64_t seed);
 
 /** Pull NRST low (true: the chip is held in reset) or let it go (false: it starts after 20 us). */
 void board_nrst(struct board *b, bool low);
@@ -369,6 +374,36 @@ bool board_option_bytes_set(struct board *b, uint32_t optcr);
  */
 void board_cut(struct board *b, uint64_t operation, enum board_cut_phase phase, uint64_t seed);
 
+/* -------------------------------------------------------------------------------------------- fork in passing */
+
+/** A flash operation: a sector or mass erase, or one program access. */
+struct board_flash_work {
+    uint64_t number; /**< 1 is the first since board_create */
+    uint64_t ns;     /**< virtual time at which it began */
+    uint32_t address, length;
+    uint32_t value; /**< programmed, `length` bytes of it */
+    bool erase;
+};
+
+/** Called as each flash operation begins, before it has an effect. @param f NULL switches it off. */
+void board_on_flash(struct board *b, void (*f)(void *context, const struct board_flash_work *work), void *context);
+
+/**
+ * Do to the flash what an operation (of any board) does, in no time. With board_on_flash() and board_flash_copy() this
+ * cuts the supply of a board at every operation without stopping it: another one lives on from there.
+ * @param torn the supply went in the middle of it: what came of it is chosen by `seed`, the same as with board_cut().
+ *        With the option weak_bits, of a program: any subset of the bits, or bits that stay unsure; of an erase: any
+ *        mixture, all ones that do not hold, all zeros, hardly anything. Without: some bits changed.
+ * @return false when the range lies outside of the flash, or the board has power.
+ */
+bool board_flash_replay(struct board *b, const struct board_flash_work *work, bool torn, uint64_t seed);
+
+/** Make a board's flash like another one's, unsure bits included. @return false when `to` has power. */
+bool board_flash_copy(struct board *to, struct board *from);
+
+/** @return true when bits in the range read differently from one read to the next. */
+bool board_flash_unsure(const struct board *b, uint32_t address, uint32_t len);
+
 /* ------------------------------------------------------------------------------------- registers, pins, watches */
 
 /** Core registers for board_register. */
@@ -410,6 +445,20 @@ void board_unwatch(struct board *b, int watch);
 bool board_watch_hit(const struct board *b, int watch, uint64_t *ns);
 /** @return the virtual time at which the chip last left reset (its first instruction fetch). */
 uint64_t board_reset_time(const struct board *b);
+
+/** Set R0 to R12, SP, LR or PC between two instructions, from an answer. */
+void board_register_set(struct board *b, enum board_register r, uint32_t value);
+
+/**
+ * A function of the firmware that the host answers, because it takes too long here: called before the instruction at
+ * `address` executes, with the arguments in the registers. It may read and write memory and set R0.
+ * @return the instructions that the firmware's own code would have taken: that time passes, and the function returns
+ *         to LR. 0: the code itself is executed.
+ */
+typedef uint64_t board_answer(void *context, struct board *b);
+/** Let the host answer for the function at an address. Takes one of the 16 watches.
+ *  @return its number for board_unwatch(), -1 when there is none. */
+int board_on_call(struct board *b, uint32_t address, board_answer *answer, void *context);
 
 /** Called before every block (or instruction, in CODE mode) that is executed; the rounds of a polling loop that are
  *  skipped are not. Slow. @param f NULL switches it off. */

@@ -90,6 +90,7 @@ bool board_flash_load(struct board *b, uint32_t address, const void *bytes, size
         return false;
     if (len) {
         memcpy(b->flash + offset, bytes, len);
+        board_weak_forget(b, address, (uint32_t) len);
         board_code_changed(b, address, (uint32_t) len);
     }
     return true;
@@ -98,6 +99,7 @@ bool board_flash_load(struct board *b, uint32_t address, const void *bytes, size
 void board_flash_erase(struct board *b)
 {
     memset(b->flash, 0xFF, FOTA_FLASH_SIZE);
+    board_weak_forget(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
     board_code_changed(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
 }
 
@@ -153,6 +155,16 @@ uint32_t board_register(struct board *b, enum board_register r)
     return (unsigned) r < sizeof id / sizeof id[0] ? board_reg(b, id[r]) : 0;
 }
 
+void board_register_set(struct board *b, enum board_register r, uint32_t value)
+{
+    static const int id[] = {UC_ARM_REG_R0,  UC_ARM_REG_R1, UC_ARM_REG_R2,  UC_ARM_REG_R3,
+                             UC_ARM_REG_R4,  UC_ARM_REG_R5, UC_ARM_REG_R6,  UC_ARM_REG_R7,
+                             UC_ARM_REG_R8,  UC_ARM_REG_R9, UC_ARM_REG_R10, UC_ARM_REG_R11,
+                             UC_ARM_REG_R12, UC_ARM_REG_SP, UC_ARM_REG_LR,  UC_ARM_REG_PC};
+    if ((unsigned) r < sizeof id / sizeof id[0])
+        board_reg_set(b, id[r], r == BOARD_PC ? value | 1u : value);
+}
+
 uint32_t board_peek(struct board *b, uint32_t address)
 {
     struct board_counters before = b->counters;
@@ -193,6 +205,8 @@ uint64_t board_hash(struct board *b)
     h = mix(h, b->sram, FOTA_RAM_SIZE);
     h = mix(h, b->ccm, FOTA_CCM_SIZE);
     h = mix(h, &b->s, sizeof b->s);
+    if (b->weak.any)
+        h = mix(h, &b->weak, sizeof b->weak);
     for (int r = BOARD_R0; r <= BOARD_CONTROL; r++) {
         uint32_t v = board_register(b, (enum board_register) r);
         h = mix(h, &v, sizeof v);

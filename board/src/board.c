@@ -181,6 +181,11 @@ void board_destroy(struct board *b)
 
 /* -------------------------------------------------------------------------------------------- power and reset */
 
+void board_reseed(struct board *b, uint64_t seed)
+{
+    b->options.seed = b->s.random = seed;
+}
+
 static void noise(struct board *b, uint8_t *p, uint32_t len)
 {
     for (uint32_t i = 0; i < len; i += 8) {
@@ -300,6 +305,7 @@ enum board_stop board_run_until(struct board *b, uint64_t ns, unsigned on)
     b->in_run = true;
     enum board_stop stop = board_cpu_loop(b);
     b->in_run = false;
+    board_weak_calm(b);
     b->deadline = NEVER;
     b->on = 0;
     board_time_horizon(b);

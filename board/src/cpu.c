@@ -10,6 +10,7 @@
  * - uc_emu_stop() in a memory hook abandons the block at its start and repeats the access: stop in BLOCK or CODE hooks
  *   only;
  * - after a write to IPSR or CONTROL the cached CPU flags are stale until CPSR is written;
+ * - with any CODE hook (a watched address), PC is stale after a stop in a BLOCK hook: it is put right;
  * - WFE and YIELD arrive as invalid instructions, WFI as a normal end.
  */
 #include "internal.h"
@@ -126,6 +127,7 @@ void board_cpu_reset(struct board *b)
     board_clear_exclusive(b);
     b->s.invstate = (entry & 1u) == 0;
     b->resume_valid = false;
+    b->asked = NULL;
     b->fp_trap = b->bus_fault_late = b->code_changed = false;
     b->usage_fault = 0;
     for (unsigned i = 0; i < 16; i++)
@@ -254,8 +256,11 @@ static bool execute(struct board *b)
     pc = board_reg(b, UC_ARM_REG_PC);
     if (until != NO_STOP_ADDRESS)
         uc_ctl_remove_cache(b->uc, start, start + 2u);
-    if (b->hook_stop)
+    if (b->hook_stop) { /* where a CODE hook exists, Unicorn leaves PC at an earlier block of a chain */
+        if (pc != b->stop_pc)
+            board_reg_set(b, UC_ARM_REG_PC, b->stop_pc | 1u);
         return true;
+    }
     if (b->intr >= 0) {
         interrupt(b, pc);
         return true;
@@ -334,6 +339,10 @@ enum board_stop board_cpu_loop(struct board *b)
             return BOARD_STOP_SLEEP;
         if (b->address_hit)
             return BOARD_STOP_ADDRESS;
+        if (b->asked) {
+            board_answer_now(b);
+            continue;
+        }
         b->sleep_event = false;
         if (board_time(b) >= b->deadline)
             return BOARD_STOP_TIME;

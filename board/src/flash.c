@@ -90,12 +90,6 @@ static bool otp_locked(const struct board *b, uint32_t address)
     return offset < OTP_LOCKS && b->sysmem[OTP_BASE - SYSMEM_BASE + OTP_LOCKS + offset / 32u] == 0;
 }
 
-/** The cells behind an address of the flash or the one-time programmable area. */
-static uint8_t *cells(const struct board *b, uint32_t address)
-{
-    return address - OTP_BASE < OTP_SIZE ? b->sysmem + (address - SYSMEM_BASE) : b->flash + (address - FOTA_FLASH_BASE);
-}
-
 /** RM0090 table "Program/erase parallelism": x8 from 1.8 V (here: always), x16 from 2.1 V, x32 from 2.7 V; x64 needs
  * VPP. */
 static bool supply_fits(const struct board *b)
@@ -135,6 +129,17 @@ static void count(struct board *b)
                 b->counters.flash_erases[s]++;
 }
 
+static struct board_flash_work work_under_way(const struct board *b)
+{
+    const struct flash *f = &b->s.flash;
+    struct board_flash_work work = {.number = b->s.operations, .ns = f->started / PS_PER_NS};
+    work.erase = f->op != FLASH_PROGRAM;
+    work.address = f->op == FLASH_MASS ? FOTA_FLASH_BASE : work.erase ? fota_sector_base(f->sector) : f->address;
+    work.length = f->op == FLASH_MASS ? FOTA_FLASH_SIZE : work.erase ? fota_sector_size(f->sector) : f->width;
+    work.value = f->value;
+    return work;
+}
+
 static void begin(struct board *b, enum flash_op op, uint64_t duration)
 {
     struct flash *f = &b->s.flash;
@@ -158,6 +163,10 @@ static void begin(struct board *b, enum flash_op op, uint64_t duration)
     f->started = board_time(b);
     f->done = f->started + duration;
     f->sr |= SR_BSY;
+    if (b->flash_cb) {
+        struct board_flash_work work = work_under_way(b);
+        b->flash_cb(b->flash_ctx, &work);
+    }
     board_schedule(b, EV_FLASH, f->done);
     if (b->s.cut_at == b->s.operations && b->s.cut_phase == BOARD_CUT_INSIDE)
         board_schedule(b, EV_CUT, f->started + duration / 2u);
@@ -215,7 +224,7 @@ void board_flash_store(struct board *b, uint32_t address, unsigned size, uint32_
     f->width = (uint8_t) size;
     f->value = value;
     f->sector = (uint8_t) sector;
-    const uint8_t *p = cells(b, address);
+    const uint8_t *p = board_flash_cells(b, address);
     for (unsigned i = 0; i < size; i++)
         if (~p[i] & (uint8_t) (value >> (8 * i))) {
             board_rule(b, BOARD_RULE_FLASH_ZERO_TO_ONE, address, "programming 0x%08x would turn a 0 into a 1", address);
@@ -224,39 +233,12 @@ void board_flash_store(struct board *b, uint32_t address, unsigned size, uint32_
     begin(b, FLASH_PROGRAM, program_time(b));
 }
 
-/** Change the cells. @param seed 0: completely; else only some bits of what should change. */
-static void apply(struct board *b, uint64_t seed)
+/** Take the operation under way into effect. @param torn the supply went, or was too low: only a part of it. */
+static void apply(struct board *b, bool torn, uint64_t seed)
 {
     struct flash *f = &b->s.flash;
-    uint64_t random = seed ^ (b->s.operations * 0x9E3779B97F4A7C15u);
-    bool torn = seed != 0;
-    /* how far the operation came: from nearly nothing to nearly everything */
-    unsigned progress = torn ? (unsigned) (board_random(&random) % 9u) : 8u;
-    uint32_t first = f->op == FLASH_MASS    ? FOTA_FLASH_BASE
-                     : f->op == FLASH_ERASE ? fota_sector_base(f->sector)
-                                            : f->address;
-    uint32_t len = f->op == FLASH_MASS    ? FOTA_FLASH_SIZE
-                   : f->op == FLASH_ERASE ? fota_sector_size(f->sector)
-                                          : f->width;
-    uint8_t *p = cells(b, first);
-    if (!torn && f->op != FLASH_PROGRAM)
-        memset(p, 0xFF, len);
-    else
-        for (uint32_t i = 0; i < len; i++) {
-            uint8_t goal = (uint8_t) (f->op == FLASH_PROGRAM ? p[i] & (f->value >> (8 * i)) : 0xFFu);
-            uint8_t which = 0xFFu;
-            if (torn) {
-                which = 0;
-                uint64_t r = board_random(&random);
-                for (unsigned bit = 0; bit < 8; bit++)
-                    which |= (uint8_t) (((r >> (8 * bit) & 7u) < progress) << bit);
-            }
-            p[i] = (uint8_t) ((p[i] & ~which) | (goal & which));
-        }
-    if (f->sector == BOARD_SECTORS && f->op == FLASH_PROGRAM)
-        memcpy(board_store_otp(b), b->sysmem + (OTP_BASE - SYSMEM_BASE), OTP_SIZE);
-    else
-        board_code_changed(b, first, len);
+    struct board_flash_work work = work_under_way(b);
+    board_flash_change(b, &work, torn, seed);
     count(b);
     f->op = FLASH_IDLE;
     f->sr &= ~(uint32_t) SR_BSY;
@@ -268,7 +250,7 @@ void board_flash_event(struct board *b)
     bool erase = f->op != FLASH_PROGRAM;
     if (f->op == FLASH_IDLE)
         return;
-    apply(b, f->weak ? board_random(&b->s.random) | 1u : 0); /* no flag tells: RM0090 promises nothing */
+    apply(b, f->weak, f->weak ? board_random(&b->s.random) | 1u : 0); /* no flag tells: RM0090 promises nothing */
     if (erase) {
         f->cr &= ~(uint32_t) CR_STRT;
         if (f->acr & (ACR_ICEN | ACR_DCEN))
@@ -298,7 +280,7 @@ void board_flash_tear(struct board *b, uint64_t seed)
     }
     board_say(b, "flash operation %llu torn: %s", (unsigned long long) b->s.operations,
               b->s.flash.op == FLASH_PROGRAM ? "program" : "erase");
-    apply(b, seed ? seed : 1u);
+    apply(b, true, seed);
     board_cancel(b, EV_FLASH);
 }
 
@@ -335,6 +317,7 @@ static void start_options(struct board *b)
 static void erase_everything(struct board *b)
 {
     memset(b->flash, 0xFF, FOTA_FLASH_SIZE);
+    board_weak_forget(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
     board_code_changed(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
     memset(b->s.bkpsram, 0, sizeof b->s.bkpsram);
 }

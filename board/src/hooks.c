@@ -78,7 +78,7 @@ static bool watch_hit(struct board *b, struct watch *w)
         w->hit = true;
         w->ps = board_time(b);
     }
-    if (b->on & BOARD_ON_ADDRESS)
+    if ((b->on & BOARD_ON_ADDRESS) && !w->answer)
         b->address_hit = true;
     return b->address_hit;
 }
@@ -154,6 +154,7 @@ static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *conte
     if (b->attention || e->flags != 0 || b->s.icount >= b->icount_slow) {
         if (slow_path(b, pc, e)) {
             b->hook_stop = true;
+            b->stop_pc = pc;
             uc_emu_stop(uc);
             return;
         }
@@ -181,12 +182,16 @@ static void on_watch(uc_engine *uc, uint64_t address, uint32_t size, void *conte
     b->s.icount -= rest;
     bool stop = false;
     for (unsigned i = 0; i < 16; i++)
-        if (b->watch[i].used && b->watch[i].exact && b->watch[i].first == pc)
-            stop = watch_hit(b, &b->watch[i]) || stop;
+        if (b->watch[i].used && b->watch[i].exact && b->watch[i].first == pc) {
+            if (b->watch[i].answer)
+                b->asked = &b->watch[i];
+            stop = watch_hit(b, &b->watch[i]) || b->asked || stop;
+        }
     if (stop) {
         b->resume_pc = pc;
         b->resume_valid = true;
         b->hook_stop = true;
+        b->stop_pc = pc;
         uc_emu_stop(uc);
         return;
     }
@@ -287,6 +292,16 @@ bool board_watch_hit(const struct board *b, int watch, uint64_t *ns)
     return true;
 }
 
+static void on_read(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value, void *context)
+{
+    struct board *b = context;
+    (void) uc;
+    (void) type;
+    (void) value;
+    if (b->weak.any)
+        board_weak_read(b, (uint32_t) address | FOTA_FLASH_BASE, (uint32_t) size);
+}
+
 uc_err board_hooks_add(struct board *b)
 {
     int kind = b->options.mode == BOARD_MODE_CODE ? UC_HOOK_CODE : UC_HOOK_BLOCK;
@@ -297,5 +312,10 @@ uc_err board_hooks_add(struct board *b)
         e = uc_hook_add(b->uc, &b->hook_unmapped, UC_HOOK_MEM_UNMAPPED, (void *) on_unmapped, b, 1, 0);
     if (e == UC_ERR_OK)
         e = uc_hook_add(b->uc, &b->hook_protected, UC_HOOK_MEM_PROT, (void *) on_protected, b, 1, 0);
+    for (unsigned i = 0; i < 2 && b->options.weak_bits && e == UC_ERR_OK; i++) { /* the flash, and its alias at 0 */
+        uint64_t first = i == 0 ? FOTA_FLASH_BASE : 0;
+        e = uc_hook_add(b->uc, &b->hook_read[i], UC_HOOK_MEM_READ, (void *) on_read, b, first,
+                        first + FOTA_FLASH_SIZE - 1u);
+    }
     return e;
 }

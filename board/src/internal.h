@@ -196,6 +196,22 @@ struct watch {
     uc_hook hook;
     bool used, exact, hit;
     uint64_t ps;
+    board_answer *answer; /* the host may answer instead of the code there; NULL: a plain watch */
+    void *ctx;
+};
+
+/** Cells that read differently from one read to the next: see weak.c. */
+#define WEAK_WORDS 32u
+struct weak {
+    struct {
+        uint32_t address; /* of a word; 0: free */
+        uint32_t unsure;  /* bits */
+        uint32_t mode;
+    } word[WEAK_WORDS];
+    uint32_t often[BOARD_SECTORS]; /* one of so many reads of a word of the sector goes wrong; 0: none */
+    uint32_t strayed, strays_from; /* address of the word that reads wrong now (0: none), and what it holds */
+    uint64_t random;
+    bool any;
 };
 
 struct block_info {
@@ -236,7 +252,7 @@ struct board {
     /* CPU */
     uc_engine *uc;
     void *unicorn_cpu; /* Unicorn's own CPU, see unicorn_fast.c */
-    uc_hook hook_block, hook_intr, hook_unmapped, hook_protected;
+    uc_hook hook_block, hook_intr, hook_unmapped, hook_protected, hook_read[2];
     struct region region[MAX_REGIONS];
     struct block_info *blocks;
     uint64_t icount_event; /* instruction count at which something is due */
@@ -245,6 +261,7 @@ struct board {
     bool attention;      /* a reason to take the slow path in the next hook */
     uint8_t traits;      /* of the blocks since the last look */
     bool hook_stop;      /* the last hook asked Unicorn to stop before the block */
+    uint32_t stop_pc;    /* there */
     bool in_run;         /* inside board_run_until */
     bool hidden;         /* the hidden code runs */
     bool masked;         /* PRIMASK and its like hold the candidate back */
@@ -255,6 +272,7 @@ struct board {
     bool code_changed;   /* flash pages that were executed have changed: leave the block and translate anew */
     bool dma_busy, dma_again;
     bool resume_valid, address_hit;
+    struct watch *asked; /* its answer is wanted before the instruction executes */
     bool fault_hit; /* Unicorn reported an access to nothing: the next three */
     int fault_type; /* uc_mem_type */
     uint32_t fault_address;
@@ -271,6 +289,7 @@ struct board {
     uint8_t *flash, *flash_alias; /* two host mappings of the same pages */
     uint8_t *sram, *ccm, *sysmem;
     size_t flash_len;
+    struct weak weak;
     uint8_t flash_code[FOTA_FLASH_SIZE / CODE_PAGE];               /* pages of flash that were executed */
     uint8_t ram_code[(FOTA_RAM_SIZE + FOTA_CCM_SIZE) / CODE_PAGE]; /* pages of RAM that were executed */
     int flash_fd;
@@ -288,6 +307,8 @@ struct board {
     void *uart_ctx[BOARD_UARTS];
     void (*log)(void *, uint64_t, const char *);
     void *log_ctx;
+    void (*flash_cb)(void *, const struct board_flash_work *);
+    void *flash_ctx;
     void (*trace)(void *, uint32_t, uint32_t);
     void *trace_ctx;
     char message[160];
@@ -417,6 +438,21 @@ void board_flash_tear(struct board *b, uint64_t seed);
 void board_flash_wait(struct board *b); /* the bus stalls until the operation is done */
 void board_options_event(struct board *b);
 void board_flash_supply(struct board *b); /* after a change of the supply */
+
+/* weak.c */
+void board_weak_read(struct board *b, uint32_t address, uint32_t len); /* about to be read */
+void board_weak_program(struct board *b, uint32_t address, uint32_t zeros);
+void board_weak_forget(struct board *b, uint32_t first, uint32_t len);
+void board_weak_word(struct board *b, uint32_t address, uint32_t unsure, uint32_t mode);
+void board_weak_sector(struct board *b, unsigned sector, uint32_t often);
+void board_weak_calm(struct board *b); /* what strays reads right again, for the host */
+
+/* tear.c */
+uint8_t *board_flash_cells(const struct board *b, uint32_t address); /* of the flash or the OTP area */
+void board_flash_change(struct board *b, const struct board_flash_work *work, bool torn, uint64_t seed);
+
+/* answer.c */
+void board_answer_now(struct board *b);
 
 /* rcc.c */
 void board_rcc_reset(struct board *b, bool power);

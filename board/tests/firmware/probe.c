@@ -113,9 +113,35 @@ static void program_otp(void)
     FLASH_CR = 0x80000000u;
 }
 
+/** How many of 1600 reads of sector 5's first words differ from the first one of that word. */
+static uint32_t unsteady(void)
+{
+    uint32_t first[16], n = 0;
+    for (unsigned i = 0; i < 16; i++)
+        first[i] = REG(SECTOR5 + 4 * i);
+    for (unsigned round = 0; round < 100; round++)
+        for (unsigned i = 0; i < 16; i++)
+            n += REG(SECTOR5 + 4 * i) != first[i];
+    return n;
+}
+
+__attribute__((noinline)) static uint32_t slow(uint32_t x)
+{
+    for (uint32_t i = 0; i < 1000; i++)
+        __asm volatile("nop");
+    return 3u * x;
+}
+
 static void obey(uint32_t c)
 {
     switch (c) {
+    case 'u':
+        number(unsteady());
+        break;
+    case 'f':
+        number((uint32_t) slow);
+        number(slow(7));
+        break;
     case 'R':
         read_protection(0x55);
         break;
