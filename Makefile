@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser demo demo-once demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci demo demo-once demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: test-unit test-system test-console test-browser size ## all tests; what CI runs
+test: test-unit test-system test-console test-browser powercut-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -51,6 +51,12 @@ test-console: console ## the console's own tests
 test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
 	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
+
+powercut: build ## the supply cut at every flash operation of updates, and again in the recoveries: 200 000 cuts, an hour
+	@tests/powercut/campaign.py --build $(B)
+
+powercut-ci: build ## a share of them, another one with each commit
+	@tests/powercut/campaign.py --build $(B) --ci
 
 demo: build console ## broker, hub, console, gateway and one virtual board, until Ctrl-C
 	@exec demo/demo.py --build $(B)

@@ -236,7 +236,7 @@ void rig_factory(struct rig *rig)
 }
 
 /* Text comes as the device sends it, frames among it; that is good enough for finding a sentence. */
-static void collect_text(struct rig *rig)
+void rig_listen(struct rig *rig)
 {
     uint8_t bytes[256];
     size_t n;
@@ -256,7 +256,7 @@ bool rig_run_until(struct rig *rig, const char *text, uint64_t ns)
     rig->text[0] = '\0';
     while (board_now(rig->board) < end) {
         (void) board_run(rig->board, STEP_NS);
-        collect_text(rig);
+        rig_listen(rig);
         if (text != NULL && strstr(rig->text, text) != NULL)
             return true;
         if (rig->text_length > sizeof rig->text / 2u)
@@ -340,7 +340,7 @@ enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *packa
 bool rig_query(struct rig *rig, struct fota_link_info *info)
 {
     init_push(rig);
-    (void) gw_push_query(&rig->push, false);
+    (void) gw_push_query(&rig->push, true);
     while (rig_step(rig))
         continue;
     *info = rig->push.info;

@@ -63,6 +63,9 @@ void rig_factory(struct rig *rig);
  * (NULL: never). */
 bool rig_run_until(struct rig *rig, const char *text, uint64_t ns);
 
+/** Append what the device has sent to rig->text. */
+void rig_listen(struct rig *rig);
+
 /** Begin an update; rig_step() goes on. */
 void rig_start(struct rig *rig, const struct pack_buffer *package, bool retry);
 /** Run both ends for a millisecond. @return whether the update is still under way. */
@@ -70,7 +73,7 @@ bool rig_step(struct rig *rig);
 /** An update from begin to end. @return its outcome. */
 enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *package, bool retry);
 
-/** Ask the device what it is. @return whether it answered. */
+/** Ask the device what it is, and for the images that it rejected (rig->push.rejects). @return whether it answered. */
 bool rig_query(struct rig *rig, struct fota_link_info *info);
 
 /** Erases and programs of the sectors of a slot so far. */
