@@ -273,8 +273,8 @@ struct board {
     bool dma_busy, dma_again;
     bool resume_valid, address_hit;
     struct watch *asked; /* its answer is wanted before the instruction executes */
-    bool fault_hit; /* Unicorn reported an access to nothing: the next three */
-    int fault_type; /* uc_mem_type */
+    bool fault_hit;      /* Unicorn reported an access to nothing: the next three */
+    int fault_type;      /* uc_mem_type */
     uint32_t fault_address;
     uint32_t usage_fault;   /* CFSR bits (16 and up, shifted down) of the fault that the next instruction causes */
     int intr;               /* interrupt number from Unicorn, -1 none */
