@@ -30,6 +30,14 @@ enum board_mode { BOARD_MODE_BLOCK = 0, BOARD_MODE_CODE };
 /** Flash erase and program times, from DS8626 table "Flash memory programming". */
 enum board_flash_timing { BOARD_FLASH_TYPICAL = 0, BOARD_FLASH_MAX };
 
+/** Bits that a torn flash operation leaves between 0 and 1. */
+enum board_weak {
+    BOARD_WEAK_NONE = 0,     /**< there are none: some bits have changed, some have not */
+    BOARD_WEAK_NOW_AND_THEN, /**< those of torn words change every few hundred instructions; those of torn erases do not
+                              */
+    BOARD_WEAK_EACH_READ     /**< all change from one read to the next. Every load of the CPU is looked at: slow */
+};
+
 struct board_options {
     const char *flash_path; /**< file of the flash, created erased when missing; NULL: anonymous memory */
     double cycles;          /**< CPU cycles charged per instruction, 1.0 to 8.0; 0 means 1.0 */
@@ -40,8 +48,7 @@ struct board_options {
     uint32_t uid[3]; /**< unique id at 0x1FFF7A10; all zero means a built-in one */
     uint64_t seed;   /**< contents of SRAM at power-on, and torn flash operations */
     enum board_mode mode;
-    bool weak_bits;    /**< torn flash operations may leave bits that read differently from one read to the next; every
-                            load of the CPU is looked at then, which makes it slower */
+    enum board_weak weak;
     bool no_shortcuts; /**< execute polling loops in full and every store the slow way; same states, for tests */
 };
 
@@ -392,8 +399,8 @@ void board_on_flash(struct board *b, void (*f)(void *context, const struct board
  * Do to the flash what an operation (of any board) does, in no time. With board_on_flash() and board_flash_copy() this
  * cuts the supply of a board at every operation without stopping it: another one lives on from there.
  * @param torn the supply went in the middle of it: what came of it is chosen by `seed`, the same as with board_cut().
- *        With the option weak_bits, of a program: any subset of the bits, or bits that stay unsure; of an erase: any
- *        mixture, all ones that do not hold, all zeros, hardly anything. Without: some bits changed.
+ *        With an option weak other than NONE, of a program: any subset of the bits, or bits that stay unsure; of an
+ * erase: any mixture, all ones that do not hold, all zeros, hardly anything. Without: some bits changed.
  * @return false when the range lies outside of the flash, or the board has power.
  */
 bool board_flash_replay(struct board *b, const struct board_flash_work *work, bool torn, uint64_t seed);

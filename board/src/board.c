@@ -141,6 +141,7 @@ struct board *board_create(const struct board_options *options)
     b->s.random = b->options.seed;
     b->s.supply_mv = 3300;
     b->deadline = NEVER;
+    b->weak.next = NEVER;
     for (unsigned e = 0; e < EV_COUNT; e++)
         b->s.due[e] = NEVER;
     for (unsigned i = 0; i < BOARD_UARTS; i++)

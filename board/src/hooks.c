@@ -99,6 +99,8 @@ static bool slow_path(struct board *b, uint32_t pc, const struct block_info *e)
 {
     if (b->s.icount >= b->icount_event)
         board_run_events(b);
+    if (b->s.icount >= b->weak.next)
+        board_weak_roll(b);
     while (b->s.flash.op != FLASH_IDLE && board_in_flash(pc) && !run_over(b))
         board_skip_to(b, board_next_due(b)); /* the fetch waits for the flash */
     if (run_over(b) || b->code_changed)
@@ -312,7 +314,8 @@ uc_err board_hooks_add(struct board *b)
         e = uc_hook_add(b->uc, &b->hook_unmapped, UC_HOOK_MEM_UNMAPPED, (void *) on_unmapped, b, 1, 0);
     if (e == UC_ERR_OK)
         e = uc_hook_add(b->uc, &b->hook_protected, UC_HOOK_MEM_PROT, (void *) on_protected, b, 1, 0);
-    for (unsigned i = 0; i < 2 && b->options.weak_bits && e == UC_ERR_OK; i++) { /* the flash, and its alias at 0 */
+    for (unsigned i = 0; i < 2 && b->options.weak == BOARD_WEAK_EACH_READ && e == UC_ERR_OK;
+         i++) { /* the flash, and its alias at 0 */
         uint64_t first = i == 0 ? FOTA_FLASH_BASE : 0;
         e = uc_hook_add(b->uc, &b->hook_read[i], UC_HOOK_MEM_READ, (void *) on_read, b, first,
                         first + FOTA_FLASH_SIZE - 1u);

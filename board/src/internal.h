@@ -211,6 +211,7 @@ struct weak {
     uint32_t often[BOARD_SECTORS]; /* one of so many reads of a word of the sector goes wrong; 0: none */
     uint32_t strayed, strays_from; /* address of the word that reads wrong now (0: none), and what it holds */
     uint64_t random;
+    uint64_t next; /* instruction count at which the words change, with BOARD_WEAK_NOW_AND_THEN */
     bool any;
 };
 
@@ -445,6 +446,8 @@ void board_weak_program(struct board *b, uint32_t address, uint32_t zeros);
 void board_weak_forget(struct board *b, uint32_t first, uint32_t len);
 void board_weak_word(struct board *b, uint32_t address, uint32_t unsure, uint32_t mode);
 void board_weak_sector(struct board *b, unsigned sector, uint32_t often);
+void board_weak_look(struct board *b); /* after any change */
+void board_weak_roll(struct board *b);
 void board_weak_calm(struct board *b); /* what strays reads right again, for the host */
 
 /* tear.c */

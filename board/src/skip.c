@@ -104,11 +104,12 @@ void board_skip_probe(struct board *b, uint32_t pc)
         return;
     }
     uint64_t round = b->s.icount - k->icount;
-    if (round == 0 || b->icount_event <= b->s.icount + round) {
+    uint64_t end = b->weak.next < b->icount_event ? b->weak.next : b->icount_event;
+    if (round == 0 || end <= b->s.icount + round) {
         stop_probing(b, true);
         return;
     }
-    uint64_t rounds = (b->icount_event - b->s.icount - 1u) / round; /* strictly short of the event */
+    uint64_t rounds = (end - b->s.icount - 1u) / round; /* strictly short of the event */
     b->s.icount += rounds * round;
     b->counters.skipped_instructions += rounds * round;
     stop_probing(b, true);

@@ -85,7 +85,7 @@ static void tear_sector(struct board *b, uint32_t first, uint8_t *p, uint64_t *r
 static void tear(struct board *b, const struct board_flash_work *work, uint8_t *p, uint64_t random)
 {
     bool otp = work->address - OTP_BASE < OTP_SIZE;
-    if (!b->options.weak_bits || otp || (!work->erase && work->length != 4u)) {
+    if (b->options.weak == BOARD_WEAK_NONE || otp || (!work->erase && work->length != 4u)) {
         if (!otp)
             board_weak_forget(b, work->address, work->length);
         change_some(work, p, &random);
@@ -160,5 +160,6 @@ bool board_flash_copy(struct board *to, struct board *from)
             board_code_changed(to, FOTA_FLASH_BASE + at, CODE_PAGE);
         }
     to->weak = from->weak;
+    board_weak_look(to);
     return true;
 }

@@ -60,6 +60,8 @@ void board_time_horizon(struct board *b)
         steps = (((next - b->s.t0) << 16) - b->s.frac + b->s.per_insn - 1) / b->s.per_insn;
     b->icount_event = b->s.icount + steps;
     b->icount_slow = b->skip.at < b->icount_event ? b->skip.at : b->icount_event;
+    if (b->weak.next < b->icount_slow)
+        b->icount_slow = b->weak.next;
 }
 
 void board_schedule(struct board *b, enum event e, uint64_t ps)

@@ -4,8 +4,8 @@
  * Cells that a cut of the supply left between 0 and 1: they read differently from one read to the next. Two kinds:
  * - a word whose program was interrupted has unsure bits. Programmed again, those that shall be 0 are 0 for sure;
  * - a sector whose erase was interrupted reads wrong now and then, anywhere.
- * A whole erase heals both. The cells hold what is read now: before each read of the CPU (a hook of Unicorn) they are
- * thrown anew. Code is fetched as it was last read.
+ * A whole erase heals both. The cells hold what is read now: they are thrown anew before each read of the CPU (a hook
+ * of Unicorn), or every few hundred instructions. Code is fetched as it was last read.
  */
 #include "internal.h"
 
@@ -24,13 +24,16 @@ static uint32_t few(struct weak *w)
     return a & b & c;
 }
 
-static void look(struct weak *w)
+void board_weak_look(struct board *b)
 {
+    struct weak *w = &b->weak;
     w->any = w->strayed != 0;
     for (unsigned i = 0; i < WEAK_WORDS; i++)
         w->any = w->any || w->word[i].address != 0;
     for (unsigned s = 0; s < BOARD_SECTORS; s++)
         w->any = w->any || w->often[s] != 0;
+    w->next = w->any && b->options.weak == BOARD_WEAK_NOW_AND_THEN ? b->s.icount : NEVER;
+    board_time_horizon(b);
 }
 
 static uint32_t zeros_now(struct weak *w, uint32_t mode)
@@ -56,17 +59,22 @@ void board_weak_calm(struct board *b)
     b->weak.strayed = 0;
 }
 
+static void throw_word(struct board *b, unsigned i)
+{
+    struct weak *w = &b->weak;
+    uint8_t *at = board_flash_cells(b, w->word[i].address);
+    store32(at, (load32(at) | w->word[i].unsure) & ~(w->word[i].unsure & zeros_now(w, w->word[i].mode)));
+    b->traits |= TRAIT_UNSAFE; /* a polling loop sees something else each time */
+}
+
 static void read_word(struct board *b, uint32_t address)
 {
     struct weak *w = &b->weak;
     uint8_t *at = board_flash_cells(b, address);
     uint32_t often = w->often[fota_sector_of(address)];
     for (unsigned i = 0; i < WEAK_WORDS; i++)
-        if (w->word[i].address == address) {
-            uint32_t unsure = w->word[i].unsure;
-            store32(at, (load32(at) | unsure) & ~(unsure & zeros_now(w, w->word[i].mode)));
-            b->traits |= TRAIT_UNSAFE; /* a polling loop sees something else each time */
-        }
+        if (w->word[i].address == address)
+            throw_word(b, i);
     if (often == 0)
         return;
     b->traits |= TRAIT_UNSAFE;
@@ -75,6 +83,16 @@ static void read_word(struct board *b, uint32_t address)
         w->strays_from = load32(at);
         store32(at, w->strays_from ^ few(w));
     }
+}
+
+void board_weak_roll(struct board *b)
+{
+    struct weak *w = &b->weak;
+    for (unsigned i = 0; i < WEAK_WORDS; i++)
+        if (w->word[i].address)
+            throw_word(b, i);
+    w->next = b->s.icount + 1u + random32(w) % 512u;
+    board_time_horizon(b);
 }
 
 void board_weak_read(struct board *b, uint32_t address, uint32_t len)
@@ -96,7 +114,7 @@ void board_weak_program(struct board *b, uint32_t address, uint32_t zeros)
             if (w->word[i].unsure == 0)
                 w->word[i].address = 0;
         }
-    look(w);
+    board_weak_look(b);
 }
 
 void board_weak_forget(struct board *b, uint32_t first, uint32_t len)
@@ -110,7 +128,7 @@ void board_weak_forget(struct board *b, uint32_t first, uint32_t len)
     for (unsigned s = 0; s < BOARD_SECTORS; s++)
         if (fota_sector_base(s) >= first && fota_sector_base(s) - first + fota_sector_size(s) <= len)
             w->often[s] = 0;
-    look(w);
+    board_weak_look(b);
 }
 
 void board_weak_word(struct board *b, uint32_t address, uint32_t unsure, uint32_t mode)
@@ -133,13 +151,13 @@ void board_weak_word(struct board *b, uint32_t address, uint32_t unsure, uint32_
     w->word[free_at].address = unsure ? address : 0;
     w->word[free_at].unsure = unsure;
     w->word[free_at].mode = mode % MODES;
-    look(w);
+    board_weak_look(b);
 }
 
 void board_weak_sector(struct board *b, unsigned sector, uint32_t often)
 {
     b->weak.often[sector] = often;
-    look(&b->weak);
+    board_weak_look(b);
 }
 
 bool board_flash_unsure(const struct board *b, uint32_t address, uint32_t len)

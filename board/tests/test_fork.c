@@ -9,11 +9,11 @@
 
 #define SECTOR5_SIZE 131072u
 
-static struct board *weak_probe(void)
+static struct board *weak_probe(enum board_weak kind)
 {
     struct board_options o;
     board_options_default(&o);
-    o.weak_bits = true;
+    o.weak = kind;
     return bench_probe(&o);
 }
 
@@ -53,7 +53,7 @@ static void test_unsure_word(void **state)
     unsigned unsure = 0, unsteady = 0;
     (void) state;
     for (uint64_t seed = 1; seed <= 24; seed++) {
-        struct board *b = weak_probe();
+        struct board *b = weak_probe(seed % 2 ? BOARD_WEAK_EACH_READ : BOARD_WEAK_NOW_AND_THEN);
         cut_in(b, 'p', 3, seed);
         start(b);
         bool weak = board_flash_unsure(b, SECTOR5 + 8, 4);
@@ -80,7 +80,7 @@ static void test_torn_erase(void **state)
     unsigned ones = 0, zeros = 0, mixed = 0, unsure = 0, unsteady = 0;
     (void) state;
     for (uint64_t seed = 1; seed <= 40; seed++) {
-        struct board *b = weak_probe();
+        struct board *b = weak_probe(BOARD_WEAK_EACH_READ);
         bench_command(b, 'p');
         cut_in(b, 'e', 1, seed);
         const uint8_t *p = board_flash(b) + (SECTOR5 - 0x08000000u);
@@ -120,12 +120,12 @@ static void test_fork_equals_cut(void **state)
     struct board_options o;
     (void) state;
     board_options_default(&o);
-    for (int weak = 0; weak < 2; weak++)
+    for (int weak = BOARD_WEAK_NONE; weak <= BOARD_WEAK_EACH_READ; weak++)
         for (uint64_t seed = 1; seed <= 12; seed++) {
             struct log log = {.count = 0};
             char letter = seed % 3 == 0 ? 'e' : 'p';
             uint64_t operation = letter == 'e' ? 1 : seed;
-            o.weak_bits = weak != 0;
+            o.weak = (enum board_weak) weak;
             struct board *whole = bench_probe(&o), *cut = bench_probe(&o), *fork = board_create(&o);
             bench_command(whole, 'e');
             bench_command(cut, 'e');
@@ -235,7 +235,7 @@ static void test_nothing_disturbs(void **state)
     (void) state;
     board_options_default(&o);
     for (unsigned i = 0; i < 4; i++) {
-        o.weak_bits = i == 2;
+        o.weak = i == 2 ? BOARD_WEAK_EACH_READ : BOARD_WEAK_NONE;
         struct board *b = board_create(&o);
         bench_load(b, "probe");
         uint32_t slow = 0x08000400u; /* inside the probe, wherever */

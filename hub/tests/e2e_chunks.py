@@ -228,7 +228,8 @@ class Transfers(Case):
         self.confirmed(self.start_update())
         self.assertIn("over MQTT in chunks of 2048 bytes, from offset 0", self.gateway.output())
         self.assertEqual(sum(len(p) - 32 for p in data.of("chunk/data")), len(self.data))  # nothing twice
-        self.assertEqual([r[2] for r in self.requests()], list(range(0, len(self.data), 32768)))
+        offsets = list(dict.fromkeys(r[2] for r in self.requests()))  # on a busy machine it may ask for one again
+        self.assertEqual(offsets, list(range(0, len(self.data), 32768)))
         self.assertLessEqual(max(len(p) for p in data.of("chunk/data")), 4096)
         times = [t for _, _, t in data.messages]
         seconds = times[-1] - times[0]

@@ -265,8 +265,6 @@ static bool afterlife(struct life *l, struct oracle *o)
 static bool live(struct life *l, struct oracle *o, int how)
 {
     struct seen seen;
-    uint64_t works;
-
     power(l, true);
     if (!boot(l, o, CAUSE_OTHER, &seen))
         return false;
@@ -277,9 +275,15 @@ static bool live(struct life *l, struct oracle *o, int how)
     else
         l->totals.boots_old++;
     if (how == LIFE_BRIEF) {
-        works = l->trace.count;
-        /* without a flash operation the next boot would be the same */
-        return works == 0 ? true : boot_again(l, o, &seen);
+        /* without a flash operation the next boot would be the same, unless what it reads is not */
+        unsigned boots = board_flash_unsure(l->rig->board, FOTA_FLASH_BASE, FOTA_FLASH_SIZE) ? 3u
+                         : l->trace.count > 0                                                ? 1u
+                                                                                             : 0;
+
+        for (unsigned i = 0; i < boots; i++)
+            if (!boot_again(l, o, &seen))
+                return false;
+        return true;
     }
     if (!live_trials(l, o, &seen))
         return false;

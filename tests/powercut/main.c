@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The supply goes at the flash operations of a scene: before, inside and after each; then again at those of the
- * recovery, and a third time at some of the next one. After each cut the device lives on, on another board, and an
- * oracle judges. One line that replays it is printed for each failure:
+ * recovery, and a third time up to an eighth at one of each recovery after that. After each cut the device lives on, on
+ * another board, and an oracle judges. One line that replays it is printed for each failure:
  *
  *     powercut SCENE CONFIG OPERATION:PHASE:SEED [OPERATION:PHASE:SEED …]
  *
@@ -16,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS 3u
+#define LEVELS 8u
 #define CONFIGS 6u
 #define BY_ARM 500u /* one of so many runs executes the Arm code of signature and hash */
+#define EXACT 8u    /* one of so many with unsure words lets them change from read to read */
 #define FAILURES_MAX 20u
 
 struct cut {
@@ -39,7 +40,7 @@ static struct {
     struct board *shadow[LEVELS], *torn;
     struct trace traces[LEVELS]; /* of the scene, of the recovery, of that one's */
     struct cut cuts[LEVELS];
-    uint64_t failed, by_arm;
+    uint64_t failed, by_arm, unsure;
     uint64_t *states;
     size_t state_count, state_room;
     bool verbose;
@@ -116,7 +117,7 @@ static bool cut(unsigned level, uint64_t *id, int how)
     struct life *life;
     struct slots slots;
     struct oracle oracle;
-    bool good;
+    bool good, unsure;
 
     (void) board_flash_copy(run.torn, run.shadow[level]);
     slots = images_in(run.torn);
@@ -127,7 +128,9 @@ static bool cut(unsigned level, uint64_t *id, int how)
     if (c->phase == 'i')
         *id = torn_state(*id, work);
     (void) state_is_new(*id);
-    life = &run.life[board_flash_unsure(run.torn, FOTA_FLASH_BASE, FOTA_FLASH_SIZE)];
+    unsure = board_flash_unsure(run.torn, FOTA_FLASH_BASE, FOTA_FLASH_SIZE);
+    life = &run.life[unsure && (work->erase || c->seed % EXACT == 0)];
+    run.unsure += unsure;
     run.last = life;
     life->totals.cuts++;
     life->answers.by_arm = c->seed % BY_ARM == 0;
@@ -175,25 +178,41 @@ static bool chosen(uint64_t *random, double share)
     return (double) (life_random(random) >> 11) / 9007199254740992.0 < share;
 }
 
-static void sweep_recovery(unsigned level, uint64_t id, uint64_t seed)
+/* A third cut, a fourth …: at one operation of each recovery. */
+static void sweep_on(unsigned level, uint64_t id, uint64_t seed)
+{
+    uint64_t random = mix(seed, level);
+    struct cut *c = &run.cuts[level];
+
+    if (level >= LEVELS || run.last->trace.count == 0)
+        return;
+    deeper(level);
+    c->operation = (unsigned) (life_random(&random) % run.traces[level].count);
+    c->seed = life_random(&random);
+    c->phase = "iiiba"[life_random(&random) % 5u];
+    for (unsigned op = 0; op < c->operation; op++)
+        (void) board_flash_replay(run.shadow[level], &run.traces[level].works[op], false, 0);
+    if (cut(level, &id, how_of(c->seed)) && chosen(&random, 0.6))
+        sweep_on(level + 1u, id, c->seed);
+}
+
+/* Every operation of the recovery. */
+static void sweep_recovery(uint64_t id, uint64_t seed)
 {
     double share = run.share > 0.25 ? 1.0 : 4.0 * run.share;
-    uint64_t random = mix(seed, level);
+    uint64_t random = mix(seed, 1);
+    struct cut *c = &run.cuts[1];
 
-    deeper(level);
-    for (unsigned op = 0; op < run.traces[level].count; op++) {
-        static const char phases[] = {'i', 'i', 'i', 'b', 'a'};
-        struct cut *c = &run.cuts[level];
+    deeper(1);
+    for (unsigned op = 0; op < run.traces[1].count; op++) {
         uint64_t here = id;
 
         c->operation = op;
         c->seed = life_random(&random);
-        c->phase = phases[life_random(&random) % sizeof phases];
-        /* every operation of the recovery; a third cut at one of a dozen of the next one, sometimes */
-        if (chosen(&random, level == 1u ? share : 1.0 / 12.0) && cut(level, &here, how_of(c->seed)) &&
-            level + 1u < LEVELS && chosen(&random, 0.125))
-            sweep_recovery(level + 1u, here, c->seed);
-        (void) board_flash_replay(run.shadow[level], &run.traces[level].works[op], false, 0);
+        c->phase = "iiiba"[life_random(&random) % 5u];
+        if (chosen(&random, share) && cut(1, &here, how_of(c->seed)) && chosen(&random, 0.125))
+            sweep_on(2, here, c->seed);
+        (void) board_flash_replay(run.shadow[1], &run.traces[1].works[op], false, 0);
     }
 }
 
@@ -205,7 +224,8 @@ static void sweep(void)
     for (unsigned op = 0; op < t->count; op++) {
         const struct board_flash_work *work = &t->works[op];
         bool is_plain = plain(work);
-        unsigned ways = 2u + (is_plain ? 1u : run.seeds);
+        bool seals = !is_plain && !work->erase && work->address % 32u == 28u; /* the last word of a record */
+        unsigned ways = 2u + (is_plain ? 1u : seals ? 2u * run.seeds : run.seeds);
 
         /* each operation in one of the configurations; which one differs from seed to seed */
         if ((op / 8u + run.seed) % CONFIGS != run.config && run.share == 1.0)
@@ -222,7 +242,7 @@ static void sweep(void)
             if (!chosen(&random, run.share) || !cut(0, &id, how_of(c->seed)))
                 continue;
             if (way == 2u && (!is_plain || c->seed % 16u == 0))
-                sweep_recovery(1, id, c->seed);
+                sweep_recovery(id, c->seed);
         }
         (void) board_flash_replay(run.shadow[0], work, false, 0);
     }
@@ -255,7 +275,7 @@ static struct board *blank_board(struct board_options options)
 {
     struct board *b;
 
-    options.weak_bits = true;
+    options.weak = BOARD_WEAK_EACH_READ;
     b = board_create(&options);
     if (b == NULL) {
         fprintf(stderr, "%s\n", board_create_error());
@@ -279,8 +299,9 @@ static void prepare(void)
     scene_play(run.scene, &options, run.shadow[0]);
     run.traces[0] = run.scene->trace;
     memset(&run.scene->trace, 0, sizeof run.scene->trace);
+    options.board.weak = BOARD_WEAK_NOW_AND_THEN;
     life_create(&run.life[0], &options);
-    options.board.weak_bits = true;
+    options.board.weak = BOARD_WEAK_EACH_READ;
     life_create(&run.life[1], &options);
 }
 
@@ -297,7 +318,7 @@ static void print_json(void)
         uint64_t value;
     } rows[] = {{"operations", run.traces[0].count},
                 {"cuts", t->cuts + u->cuts},
-                {"unsure", u->cuts},
+                {"unsure", run.unsure},
                 {"bricked", t->bricked + u->bricked},
                 {"states", run.state_count},
                 {"boots_old", t->boots_old + u->boots_old},
