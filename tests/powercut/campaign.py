@@ -17,7 +17,6 @@ import figures  # noqa: E402  pylint: disable=wrong-import-position
 
 CONFIGS = 6
 CI_SHARE = 0.14
-CI_LARGE = 0.05  # of the scenes whose full share is mostly the code of a large image
 LEAST = {"full": 200000, "ci": 20000}
 
 
@@ -54,6 +53,7 @@ def main():
             continue
         configs = [(seed + i) % CONFIGS] if arguments.ci else range(CONFIGS)
         units += [(scene, config, share) for config in configs]
+    units.reverse()  # the longest ones come first
     print(f"power cuts, seed {seed}: {len(units)} runs of {len(units) if arguments.ci else len(units) // CONFIGS} scenes",
           flush=True)
 
