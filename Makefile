@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci demo demo-once demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci demo demo-once demo-fleet demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -64,13 +64,16 @@ demo: build console ## broker, hub, console, gateway and one virtual board, unti
 demo-once: build console ## the same unattended: 1.1.0 is confirmed, a bad 1.2.0 rolled back, through the page
 	@demo/demo.py --once --build $(B)
 
+demo-fleet: build console ## a hundred virtual boards behind three gateways, all updated; until Ctrl-C
+	@exec demo/fleet.py --build $(B)
+
 demo-flash: build ## a signed update over the serial line, a confirmation and a rollback, with `fota flash`
 	@demo/flash.py --build $(B)
 
 size: build ## the bootloader's size, stack and RAM
 	@scripts/size.py --build $(B)
 
-bench: build ## figures, with what limits them
+bench: build console ## figures, with what limits them
 	@bench/bench.py --build $(B)
 
 install: need $(B)/build.ninja ## everything to DESTDIR and PREFIX (/usr/local); the console's npm packages: docs/operate.md

@@ -20,6 +20,7 @@ class Bench:
         self.folder = os.path.abspath(folder)
         self.fota = os.path.join(self.build, "cli", "fota")
         os.makedirs(self.folder, exist_ok=True)
+        self.has_factory = False
         self.key = self.path("demo.pem")
         self.public = self.path("demo.pub.pem")
         if not os.path.exists(self.key):
@@ -51,17 +52,26 @@ class Bench:
         self.run("bin", elf + ".a.elf", elf + ".b.elf", "-o", out)
         return out
 
-    def board(self, name, log=None, *options):
+    def factory(self):
+        """The content of slot A as it leaves the factory."""
+        slot = self.path("factory.bin")
+        if not self.has_factory:
+            self.run("image", self.package(FACTORY), "--slot", "A", "-o", slot)
+            self.has_factory = True
+        return slot
+
+    def board(self, name, log=None, *options, wait=True):
         """A board with the factory firmware, fresh from its flash on; (process, serial port, control socket)."""
         flash, port, control = self.path(name + ".flash"), self.path(name + ".tty"), self.path(name + ".ctl")
-        slot = self.path("factory.bin")
-        self.run("image", self.package(FACTORY), "--slot", "A", "-o", slot)
+        slot = self.factory()
         if os.path.exists(flash):
             os.unlink(flash)
         process = Proc([os.path.join(self.build, "board", "fota-board"), "--flash", flash,
                         "--load", f"0x08000000:{self.path('boot.bin')}", "--load", f"0x08004000:{slot}",
                         "--uart", f"3=pty:{port}", "--control", control, "--die-with-parent", *options],
                        name, log=log).start()
+        if not wait:
+            return process, port, control
         wait_until(lambda: os.path.exists(port) or not process.alive(), 10, f"{name}'s serial port")
         if not process.alive():
             sys.exit(f"{name}: {process.output().strip()}")

@@ -45,11 +45,12 @@ def part(stack, *arguments, **keywords):
     return PARTS[-1]
 
 
-def start_hub(bench, stack, run, broker):
+def start_hub(bench, stack, run, broker, gateways=(GATEWAY,)):
+    """(url, {name: file with its token}); the console's token is an operator's."""
     hub = os.path.join(bench.build, "hub", "fota-hub")
     data, port_file = os.path.join(run, "hub"), os.path.join(run, "hub.port")
     tokens = {}
-    for role, name in (("operator", "console"), ("gateway", GATEWAY)):
+    for role, name in (("operator", "console"), *(("gateway", g) for g in gateways)):
         added = subprocess.run([hub, "token", "add", "--data", data, "--role", role, "--name", name],
                                check=True, capture_output=True, text=True)
         tokens[name] = os.path.join(run, name + ".token")
@@ -64,13 +65,13 @@ def start_hub(bench, stack, run, broker):
     return url, tokens
 
 
-def start_gateway(bench, stack, run, broker, hub_url, token, port, control):
-    part(stack, [os.path.join(bench.build, "gateway", "fota-gateway"), "--id", GATEWAY, "--broker", broker.address(),
-                 "--hub-url", hub_url, "--hub-token-file", token, "--key", bench.public,
-                 "--cache", os.path.join(run, "gateway"),
-                 "--device", f"name={DEVICE},port={port},baud=115200,max-baud=115200,pins=board:{control}",  # slow enough to be watched
-                 "--die-with-parent"],
-         "gateway", log=os.path.join(run, "gateway.log"))
+def start_gateway(bench, stack, run, broker, hub_url, token, devices, name=GATEWAY):
+    """devices: as --device wants them"""
+    arguments = [x for d in devices for x in ("--device", d)]
+    return part(stack, [os.path.join(bench.build, "gateway", "fota-gateway"), "--id", name, "--broker", broker.address(),
+                        "--hub-url", hub_url, "--hub-token-file", token, "--key", bench.public,
+                        "--cache", os.path.join(run, name), *arguments, "--die-with-parent"],
+                name, log=os.path.join(run, name + ".log"))
 
 
 def start_console(bench, stack, run, hub_url, broker, token, password, port):
@@ -88,6 +89,18 @@ def start_console(bench, stack, run, hub_url, broker, token, password, port):
                 return line.split("console ready on ")[1].strip()
         return None
     return wait_until(address, 90, "the console")
+
+
+def own_folder(run):
+    """An empty folder for this run alone; what is returned holds it."""
+    lock = open(run + ".lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"demo: another one runs in {run}; end it first, or build elsewhere with B=DIR")
+    shutil.rmtree(run, ignore_errors=True)
+    os.makedirs(run, mode=0o700)
+    return lock
 
 
 def watch():
@@ -115,13 +128,7 @@ def main():
     bench.firmware_bin("1.1.0")
     password = once_in_a_clone(bench.path("password"), lambda: secrets.token_urlsafe(9))
     run = bench.path("once" if a.once else "run")
-    lock = open(run + ".lock", "w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        sys.exit(f"demo: another one runs in {run}; end it first, or build elsewhere with B=DIR")
-    shutil.rmtree(run, ignore_errors=True)
-    os.makedirs(run, mode=0o700)
+    lock = own_folder(run)
 
     status = 0
     with contextlib.ExitStack() as stack:
@@ -131,7 +138,8 @@ def main():
             board, tty, control = bench.board("board-once" if a.once else "board", os.path.join(run, "board.log"))
             stack.callback(board.stop)
             PARTS.append(board)
-            start_gateway(bench, stack, run, broker, hub_url, tokens[GATEWAY], tty, control)
+            start_gateway(bench, stack, run, broker, hub_url, tokens[GATEWAY],
+                          [f"name={DEVICE},port={tty},baud=115200,max-baud=115200,pins=board:{control}"])  # slow enough to be watched
             url = start_console(bench, stack, run, hub_url, broker, tokens["console"], password, a.port)
             print(f"\n  console   {url}\n  login     {USER} / {password}\n  packages  {packages['good']}\n"
                   f"            {packages['bad']}  (never confirms)\n  broker    {broker.address()}   gateway {GATEWAY}, device {DEVICE}\n"
@@ -149,6 +157,7 @@ def main():
                 watch()
         except KeyboardInterrupt:
             print("\nending …", flush=True)
+    lock.close()
     return status
 
 

@@ -63,7 +63,8 @@ struct app {
     struct control control;
     const char *option_bytes; /* for the start, NULL: as they are in the flash file */
     uint32_t supply_mv;
-    double speed; /* virtual seconds per second; 0: as fast as possible */
+    double speed;    /* virtual seconds per second; 0: as fast as possible */
+    int64_t rest_ns; /* shortest sleep between two turns */
     bool power, verbose, boot0;
     bool quit;
     uint64_t behind_ns; /* virtual time given up because the host was too slow */

@@ -61,6 +61,7 @@ enum {
     O_CONTROL,
     O_REALTIME,
     O_SPEED,
+    O_REST,
     O_FAST,
     O_HSE,
     O_LSI,
@@ -91,6 +92,10 @@ static const struct argp_option options[] = {
     {"control", O_CONTROL, "PATH", 0, "Listen for commands on the Unix socket PATH; send it 'help'", 0},
     {0, 0, 0, 0, "Time:", 1},
     {"realtime", O_REALTIME, 0, 0, "Virtual time follows the wall clock (default); at most 1 s is caught up", 1},
+    {"rest", O_REST, "MS", 0,
+     "Sleep for at least MS milliseconds between two turns, 1 (default) to 100: more costs less of the host, for many "
+     "boards on one machine",
+     1},
     {"speed", O_SPEED, "X", 0, "Virtual time runs X times as fast as the wall clock (0.001 to 1000)", 1},
     {"fast", O_FAST, 0, 0, "As fast as the host can", 1},
     {"cycles", O_CYCLES, "N", 0, "CPU cycles per instruction, 1.0 (default) to 8.0", 1},
@@ -250,6 +255,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!parse_number(arg, 0.001, 1000, &a->app->speed))
             argp_error(state, "--speed is \"%s\", but must be 0.001 to 1000", arg);
         return 0;
+    case O_REST: {
+        double ms;
+        if (!parse_number(arg, 1, 100, &ms))
+            argp_error(state, "--rest is \"%s\", but must be 1 to 100 (milliseconds)", arg);
+        a->app->rest_ns = (int64_t) (ms * 1e6);
+        return 0;
+    }
     case O_FAST:
         a->app->speed = 0;
         return 0;
@@ -297,9 +309,9 @@ static int64_t wait_time(const struct app *app, bool behind)
     if (next == BOARD_FOREVER)
         return LOOK_NS;
     double ns = next > now ? (double) (next - now) / app->speed : 0;
-    return ns < 1e6       ? 1000000
-           : ns > LOOK_NS ? LOOK_NS
-                          : (int64_t) ns; /* 1 ms at least: not every byte needs its own turn */
+    return ns < (double) app->rest_ns ? app->rest_ns /* not every byte needs its own turn */
+           : ns > LOOK_NS             ? LOOK_NS
+                                      : (int64_t) ns;
 }
 
 static bool run_board(struct app *app, uint64_t ns)
@@ -434,6 +446,7 @@ int main(int argc, char **argv)
     struct arguments a = {.app = &app};
     int status = 1;
     app.speed = 1.0;
+    app.rest_ns = 1000000;
     app.supply_mv = 3300;
     app.power = true;
     app.control.listener = -1;

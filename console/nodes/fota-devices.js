@@ -3,8 +3,8 @@
 /**
  * All devices: the hub's list (when there is a hub) and the gateways' own words over MQTT (when there is a broker).
  *
- * In: msg.payload {filter, show, offset} with msg._client.socketId says what one page looks at. Out: that page's rows,
- * at most twice a second and at most 100 rows, to that page alone.
+ * In: msg.payload {filter, show, offset} with msg._client.socketId says what one page looks at, {drawn: true} that it
+ * has drawn. Out: that page's rows, at most twice a second and at most 100 rows, to that page alone.
  */
 const { every } = require('./lib/node-util');
 const { DeviceTable } = require('./lib/device-table');

@@ -108,7 +108,10 @@ test('a page has at most its rows, and filters by name, version, state and kind'
 test('a page is told at most twice a second, at once after a pause, and only what changed', async () => {
     let value = 0;
     const sent = [];
-    const views = new Views(() => ({ value }), (id, content) => sent.push([id, content.value, Date.now()]));
+    const views = new Views(() => ({ value }), (id, content) => {
+        sent.push([id, content.value, Date.now()]);
+        setTimeout(() => views.set(id, { drawn: true }), 5);
+    });
     views.set('one', {});
     assert.equal(sent.length, 1);
     const begin = Date.now();
@@ -128,5 +131,28 @@ test('a page is told at most twice a second, at once after a pause, and only wha
     assert.equal(sent.length, before, 'the same again is not told');
     views.set('two', { filter: 7, show: 'x', offset: -1 });
     assert.equal(sent[sent.length - 1][0], 'two');
+    views.close();
+});
+
+test('a page that draws slowly skips, and never falls behind', async () => {
+    let value = 0;
+    const sent = [];
+    const views = new Views(() => ({ value }), (id, content) => sent.push(content.value));
+    const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    views.set('slow', {});
+    for (value = 1; value < 50; value++) {
+        views.touch();
+        await pause(30);
+    }
+    assert.deepEqual(sent, [0], 'it has not drawn the first rows yet');
+    views.set('slow', { drawn: true });
+    await pause(INTERVAL_MS + 50);
+    assert.deepEqual(sent, [0, 50], 'then it gets what is true now');
+    value = 51;
+    views.touch();
+    await pause(INTERVAL_MS + 50);
+    assert.deepEqual(sent, [0, 50]);
+    views.set('slow', { filter: 'x' });
+    assert.deepEqual(sent, [0, 50, 51], 'what a page asks for it gets at once');
     views.close();
 });

@@ -207,4 +207,21 @@ async function screenshot(page, file, { full = false } = {}) {
     await page.setViewportSize(VIEWPORT);
 }
 
-module.exports = { launch, login, upload, choose, start, cancel, deviceState, waitState, history, screenshot };
+/** From now on the page notes when it shows what: {device, state, percent, time in ms} for every change of a row. */
+async function noteChanges(page) {
+    await page.evaluate(() => {
+        window.fotaChanges = [];
+        const note = (row) => window.fotaChanges.push({ device: row.dataset.device, state: row.dataset.state, percent: Number(row.dataset.percent), time: Date.now() });
+        new MutationObserver((changes) => {
+            const rows = new Set(changes.map((c) => c.target.closest && c.target.closest('[data-testid="device-row"]')).filter(Boolean));
+            rows.forEach(note);
+        }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['data-percent', 'data-state'] });
+    });
+}
+
+/** @returns {Promise<object[]>} what noteChanges() noted so far */
+async function changes(page) {
+    return page.evaluate(() => window.fotaChanges);
+}
+
+module.exports = { noteChanges, changes, launch, login, upload, choose, start, cancel, deviceState, waitState, history, screenshot };

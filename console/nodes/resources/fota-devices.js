@@ -68,6 +68,7 @@ export const FotaDevices = {
                 Object.assign(this, { rows: p.rows, matched: p.matched, offset: p.offset, counts: p.counts, known: true });
                 page.hub = p.hub;
                 page.broker = p.broker;
+                this.$nextTick(() => this.send('view', { drawn: true }));
                 if (!page.device && this.rows.length === 1 && p.counts.all === 1) this.choose(this.rows[0]);
             } else if (typeof p.ok === 'boolean') {
                 this.asked = '';

@@ -12,7 +12,7 @@
 #include "gw/push.h"
 
 #ifndef GW_DEVICES_MAX
-#define GW_DEVICES_MAX 16u
+#define GW_DEVICES_MAX 64u
 #endif
 #ifndef GW_FETCHES_MAX
 #define GW_FETCHES_MAX 4u /* downloads at the same time; further devices wait for their turn */
