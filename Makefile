@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci demo demo-once demo-fleet demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: test-unit test-system test-console test-browser powercut-ci size ## all tests; what CI runs
+test: test-unit test-system test-console test-browser powercut-ci fuzz-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -57,6 +57,12 @@ powercut: build ## the supply cut at every flash operation of updates, and again
 
 powercut-ci: build ## a share of them, another one with each commit
 	@tests/powercut/campaign.py --build $(B) --ci
+
+fuzz: need ## every parser, and the installer, with libFuzzer, ASan and UBSan: SECONDS=300 each
+	@tests/fuzz/fuzz.py --build $(B) --seconds $(or $(SECONDS),300)
+
+fuzz-ci: need ## the same for 20 s each, after the corpora
+	@tests/fuzz/fuzz.py --build $(B) --seconds 20
 
 demo: build console ## broker, hub, console, gateway and one virtual board, until Ctrl-C
 	@exec demo/demo.py --build $(B)

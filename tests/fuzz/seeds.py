@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Make the seeds of the corpora from real things: `tests/fuzz/seeds.py BUILD`, after make build. What was found stays beside them."""
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
+PRODUCT = "5f0e1a52-7c34-4b11-9d20-610b3a774001"
+
+
+def seed(target, name, data):
+    folder = os.path.join(HERE, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "seed-" + name), "wb") as f:
+        f.write(data)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def artefacts(folder):
+    fota, elf = os.path.join(BUILD, "cli", "fota"), os.path.join(BUILD, "target", "hello-1.3.0")
+    for link in "ab":
+        subprocess.run(["arm-none-eabi-strip", "-g", "-o", f"{folder}/{link}.elf", f"{elf}.{link}.elf"], check=True)
+
+    def run(*arguments):
+        subprocess.run([fota, *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    run("keygen", "-o", "key")
+    run("pack", "a.elf", "b.elf", "--key", "key.pem", "-o", "two.fota")
+    run("bin", "a.elf", "b.elf", "-o", "two.bin")
+    run("bootloader", os.path.join(BUILD, "target", "bootloader.bin"), "--key", "key.pub.pem", "--product", PRODUCT, "--hw", "1", "-o", "boot.bin")
+    return {name: read(os.path.join(folder, name)) for name in os.listdir(folder)}
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        made = artefacts(folder)
+    package, header = made["two.fota"], made["two.fota"][:512]
+    seed("header", "signed", header)
+    seed("header", "config", made["boot.bin"][-256:])
+    seed("package", "two-links", package)
+    seed("package", "truncated", package[:3000])
+    seed("image", "elf", b"\0" + made["a.elf"])
+    seed("image", "bin", b"\0" + made["two.bin"])
+    seed("image", "bootloader", b"\0" + made["boot.bin"])
+    seed("image", "package", b"\0" + package[:4096])
+    seed("key", "private", made["key.pem"])
+    seed("key", "public", made["key.pub.pem"])
+    for text in (b"1.2.3+45", b"1-4", b"0x20", PRODUCT.encode()):
+        seed("key", "text-" + text.decode().replace("+", "_")[:8], text)
+    for kind, payload in ((1, b"\1"), (2, b"\0\0\0\0" + header), (3, b"\0\0\0\0" + bytes(64)), (4, b""), (5, b""), (6, b""), (7, b"\1"), (8, b""), (9, struct.pack("<I", 921600))):
+        seed("link", f"request-{kind}", bytes([1, kind, 7, 0]) + struct.pack("<H", len(payload)) + payload)
+    seed("link", "raw", b"\0" + b"\x01\x02\x03\x00" * 8)
+    for how in range(0, 64, 5):
+        info = bytes([0, 0, 0, 0, 0, 0, 0xFF, 0, 0, 3]) + bytes(100)
+        seed("push", f"{how}", bytes([how]) + (bytes([7, 120]) + info + bytes(10)) * 3)
+    # records as fuzz_journal takes them: place, then what differs
+    seed("journal", "empty", b"\3" + struct.pack("<II", 1, 0))
+    seed("journal", "a-life", b"\1" + struct.pack("<II", 1, 0) + b"".join(struct.pack("<H", place) + bytes([kind, slot, 0, 0, 5, 5]) + struct.pack("<I", argument)
+                                                                                 for place, (kind, slot, argument) in enumerate(
+        [(13, 255, 0), (12, 255, 0), (3, 0, 1), (1, 0, 1), (6, 1, 2560), (7, 1, 7), (8, 1, 7), (9, 1, 1024), (2, 1, 0), (3, 1, 1), (4, 1, 0), (14, 255, 9)], 1)))
+    seed("install", "whole", bytes([0]) + bytes([1, 255]) * 4 + bytes([4, 6]))
+    seed("install", "another", bytes([0, 1, 100, 6, 8, 1, 200, 5, 0x40]) + bytes([1, 255]) * 3 + bytes([4]))
+    seed("install", "bad", bytes([0x80, 40, 1, 1, 255]) + bytes([3, 0, 0, 0, 0, 8]) + bytes(8))
+    command = b'{"v":1,"seq":3,"cmd":"update","job":"j1","device":"board1","url":"http://127.0.0.1/p.fota","sha256":"' + b"ab" * 32 + b'","size":9000,"retry":false}'
+    messages = [command, b'{"v":1,"seq":9,"online":true,"version":"0.1.0","devices":["board1","board2"]}',
+                b'{"v":1,"seq":9,"cmd":"update","job":"j1","device":"board1","ok":false,"reason":"busy","detail":"x"}',
+                b'{"v":1,"seq":9,"job":"j1","state":"write","percent":40,"bytes":400,"total":1000,"rate":100}',
+                b'{"v":1,"seq":9,"device":"board1","state":"write","job":"j1","reason":"","detail":"","version":"1.0.0","slot":"A","confirmed":true,"identity":"'
+                + b"0" * 64 + b'","target":{"version":"1.1.0"},"info":{"product":"' + PRODUCT.encode() + b'","hw":1,"uid":"' + b"0" * 24 + b'","floor":1,"mode":"application"}}']
+    for which, message in enumerate(messages):
+        seed("mqtt", f"message-{which}", bytes([which]) + message)
+    seed("mqtt", "topic", bytes([6]) + b"fota/v1/gw1/board1/state")
+    seed("chunks", "in-order", bytes([1, 0]) + b"".join(bytes([8, n]) for n in range(10)))
+    seed("chunks", "mixed", bytes([0, 1, 8, 3, 8, 1, 6, 200, 8, 2, 7, 7, 1, 1, 0, 0, 8, 1, 48, 9, 0, 0, 0, 5]))
+    get = "GET /api/v1/{} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${}\r\n{}\r\n"
+    paths = ["health", "releases", "devices", "devices/gw1/board1", "devices/gw1/board1/history?limit=5", "updates?limit=3", "updates/j1", "releases/" + "ab" * 32]
+    for i, path in enumerate(paths):
+        seed("http", f"get-{i}", get.format(path, "VOAG"[i % 3], "").encode())
+    seed("http", "range", get.format("packages/" + "ab" * 32 + ".fota", "G", "Range: bytes=0-99\r\nIf-Range: \"x\"\r\n").encode())
+    seed("http", "none", b"GET /api/v1/devices HTTP/1.1\r\nHost: h\r\n\r\n")
+    body = '{"gateway":"gw1","device":"board1","release":"' + "ab" * 32 + '","retry":false}'
+    seed("http", "start", f"POST /api/v1/updates HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    seed("http", "upload", f"POST /api/v1/releases?name=a.fota&notes=x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nContent-Length: {len(package)}\r\n\r\n".encode() + package)
+    seed("http", "chunked", b"POST /api/v1/releases HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nTransfer-Encoding: chunked\r\n\r\n200\r\n" + header + b"\r\n0\r\n\r\n")
+    seed("http", "delete", get.format("releases/" + "ab" * 32, "A", "").replace("GET", "DELETE").encode())
+    seed("http", "cancel", get.format("updates/j1/cancel", "O", "Content-Length: 0\r\n").replace("GET", "POST").encode())
+
+
+if __name__ == "__main__":
+    main()
