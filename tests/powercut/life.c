@@ -253,8 +253,9 @@ static bool afterlife(struct life *l, struct oracle *o)
             if (!offer(l, o, i, below ? "floor" : "rejected"))
                 return false;
         } else if (!below && images[i].behaviour == CONFIRMS &&
-                   (take == ORACLE_NONE || images[i].counter < images[take].counter)) {
-            take = i; /* the lowest that the floor lets in */
+                   (take == ORACLE_NONE || i == l->under_way ||
+                    (take != l->under_way && images[i].counter < images[take].counter))) {
+            take = i; /* what was under way, or the lowest that the floor lets in */
         }
     }
     return take == ORACLE_NONE || offer(l, o, take, NULL);

@@ -49,6 +49,7 @@ struct life {
     struct answers answers;
     struct oracle_world world;
     struct totals totals;
+    uint8_t under_way;    /* image of the install that was cut, ORACLE_NONE: none; the gateway comes back with it */
     struct trace trace;   /* of the last life_on() */
     char wrong[400];      /* why the last life_on() failed */
     char decisions[1024]; /* what was seen in it, for the reader of a replay */

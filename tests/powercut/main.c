@@ -20,7 +20,6 @@
 #define CONFIGS 6u
 #define BY_ARM 500u /* one of so many runs executes the Arm code of signature and hash */
 #define EXACT 8u    /* one of so many with unsure words lets them change from read to read */
-#define FAILURES_MAX 20u
 
 struct cut {
     unsigned operation;
@@ -33,7 +32,7 @@ static struct {
     uint64_t seed;
     unsigned seeds; /* ways of a cut inside an operation */
     struct scene *scene;
-    unsigned config;
+    unsigned config, failures;
     struct life
         life[2]; /* the second one for bits that read differently from read to read: it takes four times as long */
     struct life *last;
@@ -103,8 +102,9 @@ static void report(const struct life *life, unsigned level)
     for (unsigned i = 0; i <= level; i++)
         fprintf(stderr, " %u:%c:%llu", run.cuts[i].operation, run.cuts[i].phase, (unsigned long long) run.cuts[i].seed);
     fprintf(stderr, "\n");
-    if (++run.failed >= FAILURES_MAX) {
-        fprintf(stderr, "%u failures: stopped\n", FAILURES_MAX);
+    if (++run.failed >= run.failures) {
+        fprintf(stderr, "%u failures after %llu cuts: stopped\n", run.failures,
+                (unsigned long long) (run.life[0].totals.cuts + run.life[1].totals.cuts));
         exit(1);
     }
 }
@@ -114,6 +114,7 @@ static bool cut(unsigned level, uint64_t *id, int how)
 {
     const struct cut *c = &run.cuts[level];
     const struct board_flash_work *work = &run.traces[level].works[c->operation];
+    const struct phase *phase;
     struct life *life;
     struct slots slots;
     struct oracle oracle;
@@ -132,6 +133,12 @@ static bool cut(unsigned level, uint64_t *id, int how)
     life = &run.life[unsure && (work->erase || c->seed % EXACT == 0)];
     run.unsure += unsure;
     run.last = life;
+    phase = &run.traces[level].phases[run.traces[level].at[c->operation]];
+    life->under_way = ORACLE_NONE;
+    if (phase->kind == INSTALLING || phase->kind == SENDING)
+        life->under_way = phase->image;
+    if (work->erase && life->under_way != ORACLE_NONE)
+        how = LIFE_AFTERLIFE; /* does the install go on as it should? */
     life->totals.cuts++;
     life->answers.by_arm = c->seed % BY_ARM == 0;
     run.by_arm += life->answers.by_arm;
@@ -336,12 +343,14 @@ static void print_json(void)
 }
 
 static const char usage[] =
-    "usage: powercut [--share F] [--seed N] [--seeds N] [--verbose] SCENE CONFIG [OPERATION:PHASE:SEED ...]\n"
+    "usage: powercut [--share F] [--seed N] [--seeds N] [--failures N] [--verbose] SCENE CONFIG [OPERATION:PHASE:SEED "
+    "...]\n"
     "       powercut --list\n"
     "Cuts the supply of a virtual STM32F407 at the flash operations of a scene, and of the recoveries.\n"
     "  --share F    part of the cuts of a full run to make, 0 to 1 (default 1)\n"
     "  --seed N     of everything that is left to chance (default 1)\n"
     "  --seeds N    ways of a cut inside an operation (default 6)\n"
+    "  --failures N stop after so many (default 20)\n"
     "  --verbose    print every cut and what came of it\n"
     "  CONFIG       0 to 5: flash timing typical (even) or maximum (odd), LSI 17, 32 or 47 kHz (CONFIG / 2)\n"
     "  OPERATION:PHASE:SEED   replay cuts, each in the recovery from the one before; PHASE b, i or a\n"
@@ -363,19 +372,18 @@ static void parse_cuts(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"share", required_argument, NULL, 's'},
-                                            {"seed", required_argument, NULL, 'S'},
-                                            {"seeds", required_argument, NULL, 'n'},
-                                            {"verbose", no_argument, NULL, 'v'},
-                                            {"list", no_argument, NULL, 'l'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"share", required_argument, NULL, 's'},    {"seed", required_argument, NULL, 'S'},
+        {"seeds", required_argument, NULL, 'n'},    {"verbose", no_argument, NULL, 'v'},
+        {"failures", required_argument, NULL, 'f'}, {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},           {0}};
     int option;
     struct rig *rig;
 
     run.share = 1.0;
     run.seed = 1;
     run.seeds = 6;
+    run.failures = 20;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
         case 's':
@@ -386,6 +394,9 @@ int main(int argc, char **argv)
             break;
         case 'n':
             run.seeds = (unsigned) strtoul(optarg, NULL, 0);
+            break;
+        case 'f':
+            run.failures = (unsigned) strtoul(optarg, NULL, 0);
             break;
         case 'v':
             run.verbose = true;
