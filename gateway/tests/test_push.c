@@ -42,6 +42,7 @@ struct bench {
     struct pack_buffer package;
     struct pack_result result;
     struct gw_package_source source;
+    unsigned foreign, reads; /* before one of so many reads a frame of another protocol version comes; 0: never */
     unsigned lines;
     char last_line[GW_PUSH_LINE + 1u];
     unsigned opens;
@@ -132,6 +133,16 @@ static int link_read(void *ctx, uint8_t *data, size_t capacity)
     if (b->held[0].length > 0 && b->now < b->held[0].at)
         return 0;
     b->held[0].length = 0;
+    if (b->foreign != 0 && ++b->reads % b->foreign == 0) {
+        static const uint8_t payload[4];
+        struct fota_frame frame = {.version = FOTA_LINK_VERSION + 1u,
+                                   .type = FOTA_LINK_INFO | FOTA_LINK_RESPONSE,
+                                   .tag = (uint8_t) b->reads,
+                                   .payload = payload,
+                                   .length = sizeof payload};
+
+        return (int) fota_frame_encode(&frame, data, capacity);
+    }
     n = sim_read(&b->sim, raw, capacity < sizeof raw ? capacity : sizeof raw);
     if (n > 0 && b->delay != 0 && dice(b) < b->delay) {
         b->held[0].length = 1;
@@ -300,6 +311,34 @@ static void an_update_is_confirmed(void **state)
     assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
     assert_int_equal(b->sim.erases, 0);
     assert_int_equal(b->sim.mode, SIM_APP);
+    bench_free(b);
+}
+
+/* Another peer on the line, or what is left of another time: it is not the device that speaks so. */
+static void frames_of_another_version_are_noise(void **state)
+{
+    struct bench *b = bench_new(false);
+
+    (void) state;
+    b->foreign = 97;
+    start(b);
+    finish(b, 120000);
+    assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+    assert_in_range(b->reads, 10u * b->foreign, 1000000);
+    bench_free(b);
+}
+
+/* A device that never speaks otherwise. */
+static void a_device_of_another_version_is_told_so(void **state)
+{
+    struct bench *b = bench_new(false);
+
+    (void) state;
+    b->foreign = 1;
+    start(b);
+    finish(b, 60000);
+    assert_int_equal(b->push.outcome, GW_PUSH_FAILED);
+    assert_string_equal(b->push.reason, "version");
     bench_free(b);
 }
 
@@ -1120,6 +1159,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_update_is_confirmed),
+        cmocka_unit_test(frames_of_another_version_are_noise),
+        cmocka_unit_test(a_device_of_another_version_is_told_so),
         cmocka_unit_test(force_writes_again),
         cmocka_unit_test(a_query_disturbs_nothing),
         cmocka_unit_test(nrst_gets_in_when_the_application_is_silent),

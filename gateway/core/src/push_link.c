@@ -83,11 +83,15 @@ static void frame_in(struct gw_push *push, const struct fota_frame *frame)
         push_log(push, GW_LOG_DEBUG, "< %s tag %u session %08lx status %d, %zu bytes", type_name(frame->type),
                  frame->tag, (unsigned long) frame->session, status, frame->length);
     if (frame->version != FOTA_LINK_VERSION || status == FOTA_E_VERSION) {
+        /* from a device that has been understood before, or only once, it is noise or another peer's */
+        if (push->contact || ++push->foreign < GW_PUSH_FOREIGN)
+            return;
         push_detail(push, "the device speaks version %u of the link protocol, this program version %u", frame->version,
                     FOTA_LINK_VERSION);
         push_fail(push, fota_error_name(FOTA_E_VERSION), FOTA_E_VERSION);
         return;
     }
+    push->foreign = 0;
     push_response(push, frame, status, frame->payload + 4, frame->length - 4u);
 }
 

@@ -47,7 +47,8 @@
 #define GW_PUSH_REVERT_MS 700u     /* by then a device that heard nothing is back: 500 by its own clock */
 #define GW_PUSH_CALL_MS 60u        /* for a call back at a rate, two short frames, to go out */
 #define GW_PUSH_BAUD_ROOM_MS 8000u /* of a state's limit that must be left for another attempt */
-#define GW_PUSH_FAULTS 4u          /* damaged answers and frames sent again at a rate, before it is given up */
+#define GW_PUSH_FOREIGN 3u /* answers in a row of another protocol version, before the device is taken to speak it */
+#define GW_PUSH_FAULTS 4u  /* damaged answers and frames sent again at a rate, before it is given up */
 
 #define GW_PUSH_FLIGHT 128u /* DATA frames under way that are remembered */
 #define GW_PUSH_LINE 160u   /* longest line of device output that is given on whole */
@@ -136,7 +137,7 @@ struct gw_push {
     uint8_t wait_tag;  /* of the request that is waited for */
     uint8_t begin_tag; /* of the BEGIN whose session it is */
     uint8_t back_tag;  /* first frame after going back */
-    uint8_t tries, reboots;
+    uint8_t tries, reboots, foreign;
     uint32_t session, next, credit, sent, high, back_to, rebegins;
     uint64_t state_since, progress_since, phase_since, sent_at, heard_at, reopen_at, pulse_at, pulsed_at, rebooted_at;
     uint32_t rate_wanted, rate_cap; /* BAUD was sent for this one; the highest that may be tried now */
