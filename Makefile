@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: test-unit test-system test-console test-browser powercut-ci fuzz-ci size ## all tests; what CI runs
+test: test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -57,6 +57,14 @@ powercut: build ## the supply cut at every flash operation of updates, and again
 
 powercut-ci: build ## a share of them, another one with each commit
 	@tests/powercut/campaign.py --build $(B) --ci
+
+hostile: build ## 2 400 updates over a line that damages, loses, delays and babbles, with resets; 60 with gateway, hub and broker killed
+	@tests/hostile/campaign.py --build $(B)
+	@tests/hostile/processes.py --build $(B)
+
+hostile-ci: build ## a hundred of them, others with each commit
+	@tests/hostile/campaign.py --build $(B) --ci
+	@tests/hostile/processes.py --build $(B) --runs 4
 
 fuzz: need ## every parser, and the installer, with libFuzzer, ASan and UBSan: SECONDS=300 each
 	@tests/fuzz/fuzz.py --build $(B) --seconds $(or $(SECONDS),300)

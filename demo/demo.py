@@ -45,17 +45,23 @@ def part(stack, *arguments, **keywords):
     return PARTS[-1]
 
 
-def start_hub(bench, stack, run, broker, gateways=(GATEWAY,)):
-    """(url, {name: file with its token}); the console's token is an operator's."""
-    hub = os.path.join(bench.build, "hub", "fota-hub")
-    data, port_file = os.path.join(run, "hub"), os.path.join(run, "hub.port")
+def add_tokens(bench, run, data, gateways):
+    """{name: file with its token}: the console's is an operator's."""
     tokens = {}
     for role, name in (("operator", "console"), *(("gateway", g) for g in gateways)):
-        added = subprocess.run([hub, "token", "add", "--data", data, "--role", role, "--name", name],
+        added = subprocess.run([os.path.join(bench.build, "hub", "fota-hub"), "token", "add", "--data", data, "--role", role, "--name", name],
                                check=True, capture_output=True, text=True)
         tokens[name] = os.path.join(run, name + ".token")
         with open(os.open(tokens[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
             f.write(added.stdout)
+    return tokens
+
+
+def start_hub(bench, stack, run, broker, gateways=(GATEWAY,)):
+    """(url, {name: file with its token}); the console's token is an operator's."""
+    hub = os.path.join(bench.build, "hub", "fota-hub")
+    data, port_file = os.path.join(run, "hub"), os.path.join(run, "hub.port")
+    tokens = add_tokens(bench, run, data, gateways)
     part(stack, [hub, "--data", data, "--listen", "127.0.0.1:0", "--port-file", port_file,
                 "--mqtt", broker.address(), "--key", bench.public, "--dev-key", bench.key,
                 "--max-upload", str(1 << 20), "--die-with-parent"], "hub", log=os.path.join(run, "hub.log"))

@@ -63,8 +63,10 @@ static int link_read(void *ctx, uint8_t *data, size_t capacity)
 
     if (rig->unplugged)
         return -1;
-    n = board_uart_read(rig->board, UART, data, capacity);
+    n = board_uart_read(rig->board, UART, data, rig->line.travel != NULL ? capacity / 2u : capacity);
     travel(rig, data, n);
+    if (rig->line.travel != NULL)
+        n = rig->line.travel(rig->line.ctx, false, data, n, capacity);
     return (int) n;
 }
 
@@ -77,11 +79,18 @@ static int link_write(void *ctx, const uint8_t *data, size_t length)
 
     if (rig->unplugged)
         return -1;
+    if (rig->line.travel != NULL)
+        room /= 2u; /* it may add some */
     if (length > room)
         length = room;
     memcpy(wire, data, length);
     travel(rig, wire, length);
-    return (int) board_uart_write(rig->board, UART, wire, length);
+    if (rig->line.travel != NULL)
+        (void) board_uart_write(rig->board, UART, wire,
+                                rig->line.travel(rig->line.ctx, true, wire, length, sizeof wire));
+    else
+        (void) board_uart_write(rig->board, UART, wire, length);
+    return (int) length;
 }
 
 static int pin_nrst(void *ctx, bool low)

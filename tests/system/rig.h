@@ -16,6 +16,14 @@
 #define RIG_SECOND 1000000000ull
 #define RIG_TEXT 65536u
 
+/** A worse cable than that of `cable_limit`. */
+struct rig_line {
+    void *ctx;
+    /** Bytes on their way, changed in place. @param to_device the direction. @param length there are.
+     *  @param capacity there may be at most. @return how many there are then. */
+    size_t (*travel)(void *ctx, bool to_device, uint8_t *data, size_t length, size_t capacity);
+};
+
 struct rig_options {
     struct board_options board;
     uint32_t floor;    /* built in */
@@ -38,6 +46,7 @@ struct rig {
     /* Above this rate the cable damages so many bytes in a thousand, both ways; 0: it is good at any. */
     uint32_t cable_limit;
     unsigned damage;
+    struct rig_line line; /* travel NULL: none */
     uint32_t dice;
 };
 

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Updates of the real bootloader and applications by the real gateway over a line that damages, loses, repeats and
+ * delays bytes, babbles, and carries frames of other sessions and versions, while somebody resets the device or takes
+ * its power. Whatever comes of it: the update ends within its time limits, confirmed, rolled back or failed with a
+ * reason; the device then runs a signed image that it has confirmed or tries; gateway and device agree; and over a good
+ * line the next update goes through.
+ *
+ *     hostile [--verbose] FIRST COUNT      runs FIRST to FIRST + COUNT - 1; a failure prints the line that replays it
+ */
+#include "answers.h"
+#include "gw/gw.h"
+#include "images.h"
+#include "line.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTLE_NS                                                                                                      \
+    (90u * RIG_SECOND) /* the rest of a trial: the longest watchdog, and three attempts of a short deadline */
+
+static struct {
+    struct rig *rig;
+    struct answers answers;
+    struct board *factory; /* FIRST is confirmed in slot A */
+    struct line line;
+    uint64_t confirmed, rolled_back, failed, unbootable, overtime, faults, disturbances;
+    bool verbose;
+} run;
+
+static uint64_t random_of(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static bool wrong(uint64_t seed, const char *what)
+{
+    struct rig *rig = run.rig;
+
+    fprintf(stderr, "FAILED: %s; outcome %d, reason %s, %s\n  replay: hostile --verbose %llu 1\n", what,
+            rig->push.outcome, rig->push.reason == NULL ? "" : rig->push.reason, rig->push.detail,
+            (unsigned long long) seed);
+    return false;
+}
+
+/* Somebody pulls the plug, or NRST. */
+static void disturb(uint64_t *random)
+{
+    struct board *b = run.rig->board;
+
+    run.disturbances++;
+    if (random_of(random) % 2u == 0) {
+        board_power(b, false);
+        answers_reset(&run.answers, b);
+        board_run(b, 5u * 1000000u);
+        board_power(b, true);
+    } else {
+        board_nrst(b, true);
+        answers_reset(&run.answers, b);
+        board_run(b, 1000000u);
+        board_nrst(b, false);
+    }
+}
+
+/* The device says what it runs; that must be there, whole. */
+static bool ask(uint64_t seed, struct fota_link_info *info)
+{
+    struct slots slots;
+
+    for (unsigned i = 0; i < 4u; i++)
+        if (rig_query(run.rig, info) && info->slot != FOTA_SLOT_NONE) {
+            slots = images_in(run.rig->board);
+            if (slots.in[info->slot] == ORACLE_NONE)
+                return wrong(seed, "it runs from a slot that holds no whole signed image");
+            return true;
+        }
+    run.unbootable++;
+    return wrong(seed, "the device does not answer, or has nothing to boot");
+}
+
+static bool update(uint64_t seed, uint8_t image, uint64_t *random)
+{
+    struct rig *rig = run.rig;
+    struct pack_buffer package = {malloc(images[image].package.size), images[image].package.size};
+    uint32_t trouble = random_of(random) % 3u == 0 ? 500u << random_of(random) % 5u : 0; /* one in so many ms */
+    uint64_t begun = board_now(rig->board), limit = 0;
+    bool agrees;
+    struct fota_link_info info;
+
+    memcpy(package.data, images[image].package.data, package.size);
+    if (images[image].bad)
+        package.data[FOTA_HEADER_SIZE + 2048u] ^= 0x55u;
+    rig->line = (struct rig_line){&run.line, line_travel};
+    line_init(&run.line, rig->board, seed);
+    rig_start(rig, &package, false);
+    limit = (GW_PUSH_ENTER_LIMIT_MS + GW_PUSH_VERIFY_LIMIT_MS + gw_push_jump_limit_ms(&rig->push.header) +
+             GW_PUSH_LEAVE_LIMIT_MS + GW_PUSH_WRITE_LIMIT_MS * (2u + (uint32_t) images[image].slot[0].size / 1024u)) *
+            1000000ull;
+    while (rig_step(rig) && board_now(rig->board) - begun < limit)
+        if (trouble != 0 && random_of(random) % trouble == 0)
+            disturb(random);
+    rig->line.travel = NULL;
+    run.faults += run.line.faults;
+    pack_buffer_free(&package);
+    if (rig->push.state != GW_PUSH_ENDED) {
+        run.overtime++;
+        return wrong(seed, "the update did not end within its time limits");
+    }
+    run.confirmed += rig->push.outcome == GW_PUSH_CONFIRMED;
+    run.rolled_back += rig->push.outcome == GW_PUSH_ROLLED_BACK;
+    run.failed += rig->push.outcome == GW_PUSH_FAILED;
+    if (rig->push.outcome == GW_PUSH_NONE || rig->push.outcome == GW_PUSH_ANSWERED)
+        return wrong(seed, "the update ended as nothing");
+    if (rig->push.outcome != GW_PUSH_CONFIRMED && (rig->push.reason == NULL || rig->push.reason[0] == 0))
+        return wrong(seed, "the update failed without a reason");
+    if (run.verbose)
+        printf(
+            "%llu: %s, outcome %d %s; %llu faults, flip %u drop %u twice %u cut %u stall %u babble %u, %u/%u ms, "
+            "trouble %u\n",
+            (unsigned long long) seed, images[image].name, rig->push.outcome, rig->push.reason,
+            (unsigned long long) run.line.faults, run.line.flip, run.line.drop, run.line.twice, run.line.cut,
+            run.line.stall, run.line.babble, run.line.on_ms, run.line.off_ms, trouble);
+    if (rig->push.outcome != GW_PUSH_CONFIRMED)
+        return true;
+    if (images[image].bad || images[image].behaviour != CONFIRMS)
+        return wrong(seed, "an image that cannot confirm itself is called confirmed");
+    /* the device says the same */
+    if (!ask(seed, &info))
+        return false;
+    agrees =
+        memcmp(info.identity, images[image].identity, FOTA_IDENTITY_SHORT) == 0 && info.confirmed_slot == info.slot;
+    return agrees || wrong(seed, "the gateway says confirmed, the device does not");
+}
+
+static bool live(uint64_t seed)
+{
+    static const uint8_t jobs[] = {SECOND, SECOND, SECOND, THIRD, IS_LATE, FAULTS, RESETS, IS_BAD};
+    struct rig *rig = run.rig;
+    uint64_t random = seed * 0x9E3779B97F4A7C15u;
+    uint8_t image = jobs[random_of(&random) % sizeof jobs];
+    struct fota_link_info info;
+
+    board_power(rig->board, false);
+    answers_reset(&run.answers, rig->board);
+    board_uart_flush(rig->board, 3);
+    board_reseed(rig->board, seed);
+    (void) board_flash_copy(rig->board, run.factory);
+    run.answers.by_arm = seed % 500u == 0;
+    rig->options.max_baud = random_of(&random) % 2u == 0 ? 0 : 2000000u;
+    rig->options.no_pins = random_of(&random) % 4u == 0;
+    board_power(rig->board, true);
+    (void) board_run(rig->board, RIG_SECOND / 2u);
+    if (!update(seed, image, &random))
+        return false;
+    /* left alone with a good line, whatever was on its way ends */
+    for (uint64_t end = board_now(rig->board) + SETTLE_NS; board_now(rig->board) < end;) {
+        (void) board_run(rig->board, RIG_SECOND);
+        rig_listen(rig);
+        rig->text_length = 0;
+        if (!rig_query(rig, &info))
+            continue;
+        if (info.mode == FOTA_MODE_APPLICATION && info.trial == FOTA_TRIAL_NONE)
+            break;
+        if (info.mode == FOTA_MODE_BOOTLOADER) /* a frame makes it stay for 10 s */
+            (void) board_run(rig->board, GW_QUERY_LOADER_MS * 1000000ull);
+    }
+    if (!ask(seed, &info))
+        return false;
+    if (info.trial != FOTA_TRIAL_NONE || info.confirmed_slot != info.slot || info.mode != FOTA_MODE_APPLICATION)
+        return wrong(seed, "the device did not come to rest on a confirmed image");
+    /* and the next update goes through: the same code as THIRD or SECOND, whatever it does not run */
+    image = memcmp(info.identity, images[THIRD].identity, FOTA_IDENTITY_SHORT) == 0 ? SECOND : THIRD;
+    if (image == SECOND) /* below the floor then: refused before anything is touched */
+        return rig_update(rig, &images[SECOND].package, false) == GW_PUSH_FAILED &&
+               (strcmp(rig->push.reason, "floor") == 0 ||
+                wrong(seed, "an image below the floor was not refused as such"));
+    if (rig_update(rig, &images[THIRD].package, true) != GW_PUSH_CONFIRMED)
+        return wrong(seed, "the next update over a good line did not go through");
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct rig_options options = {0};
+    uint64_t first, count, bad = 0;
+
+    if (argc > 1 && strcmp(argv[1], "--verbose") == 0) {
+        run.verbose = true;
+        argc--;
+        argv++;
+    }
+    if (argc != 3) {
+        fprintf(stderr,
+                "usage: hostile [--verbose] FIRST COUNT\nRuns FIRST to FIRST + COUNT - 1 of the hostile-link campaign; "
+                "prints a line of JSON.\n"
+                "Exit status: 0 all right, 1 failures, 2 it could not run.\n");
+        return 2;
+    }
+    first = strtoull(argv[1], NULL, 0);
+    count = strtoull(argv[2], NULL, 0);
+    board_options_default(&options.board);
+    run.rig = rig_create(&options);
+    images_make(run.rig);
+    if (!answers_install(&run.answers, run.rig->board, RIG_TARGET "/bootloader.elf"))
+        return 2;
+    rig_program(run.rig, &images[FIRST].package);
+    board_power(run.rig->board, true);
+    if (!rig_run_until(run.rig, "confirmed", 20u * RIG_SECOND))
+        return 2;
+    board_power(run.rig->board, false);
+    run.factory = board_create(&options.board);
+    if (run.factory == NULL || !board_flash_copy(run.factory, run.rig->board))
+        return 2;
+    for (uint64_t seed = first; seed < first + count; seed++)
+        bad += !live(seed);
+    printf(
+        "{\"runs\":%llu,\"confirmed\":%llu,\"rolled_back\":%llu,\"failed\":%llu,\"wrong\":%llu,\"unbootable\":%llu,"
+        "\"overtime\":%llu,"
+        "\"faults\":%llu,\"resets\":%llu,\"differed\":%llu}\n",
+        (unsigned long long) count, (unsigned long long) run.confirmed, (unsigned long long) run.rolled_back,
+        (unsigned long long) run.failed, (unsigned long long) bad, (unsigned long long) run.unbootable,
+        (unsigned long long) run.overtime, (unsigned long long) run.faults, (unsigned long long) run.disturbances,
+        (unsigned long long) run.answers.differed);
+    return bad + run.answers.differed > 0 ? 1 : 0;
+}
