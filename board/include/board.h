@@ -433,6 +433,14 @@ uint32_t board_register(struct board *b, enum board_register r);
  *  registers has side effects on the chip (USART_DR). */
 uint32_t board_peek(struct board *b, uint32_t address);
 
+/**
+ * A flag that never comes: bits of a peripheral's register that the CPU reads with a value of the caller's, whatever
+ * the hardware does. The hardware itself goes on. @param mask bits of the word at `address`; 0 takes it back.
+ * @return false when BOARD_STUCK words are stuck already.
+ */
+bool board_stick(struct board *b, uint32_t address, uint32_t mask, uint32_t value);
+#define BOARD_STUCK 4u
+
 /** Drive an input pin. @param port 'A' to 'I'. @param pin 0 to 15. @param level 0, 1, or -1 to let it float. */
 void board_pin_set(struct board *b, char port, unsigned pin, int level);
 /** @return the level of a pin, driven by the chip or from outside; floating pins follow their pull, else 0. */

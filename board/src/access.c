@@ -176,6 +176,21 @@ uint32_t board_peek(struct board *b, uint32_t address)
     return v;
 }
 
+bool board_stick(struct board *b, uint32_t address, uint32_t mask, uint32_t value)
+{
+    uint32_t kept[BOARD_STUCK][3] = {{0}};
+    unsigned n = 0;
+    for (unsigned i = 0; i < BOARD_STUCK; i++)
+        if (b->s.stuck[i][1] != 0 && b->s.stuck[i][0] != address)
+            memcpy(kept[n++], b->s.stuck[i], sizeof kept[0]);
+    if (mask != 0 && n == BOARD_STUCK)
+        return false;
+    if (mask != 0)
+        memcpy(kept[n], (const uint32_t[3]){address, mask, value & mask}, sizeof kept[0]);
+    memcpy(b->s.stuck, kept, sizeof kept);
+    return true;
+}
+
 void board_on_trace(struct board *b, void (*f)(void *, uint32_t, uint32_t), void *context)
 {
     b->trace = f;

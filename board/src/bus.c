@@ -263,6 +263,11 @@ static uint64_t on_read(uc_engine *uc, uint64_t offset, unsigned size, void *con
     bool ok;
     (void) uc;
     uint64_t v = board_bus_read(r->board, address, size > 4 ? 4 : size, &ok);
+    for (unsigned i = 0; i < BOARD_STUCK && r->board->s.stuck[i][1] != 0; i++) {
+        const uint32_t *s = r->board->s.stuck[i];
+        if (s[0] == address)
+            v = (v & ~s[1]) | (s[1] & s[2]);
+    }
     if (ok && size == 8)
         v |= (uint64_t) board_bus_read(r->board, address + 4, 4, &ok) << 32;
     if (!ok)

@@ -161,9 +161,10 @@ struct chip {
     uint8_t switched_on; /* by board_power; `powered` needs the supply as well */
     uint8_t brown_out;   /* held in reset by the brown-out reset */
     uint16_t supply_mv;
-    uint8_t wait_event; /* sleeping in WFE, not WFI */
-    uint8_t invstate;   /* the next instruction would execute with T = 0 */
-    uint32_t csr_flags; /* reset cause for RCC_CSR at the end of a reset */
+    uint8_t wait_event;             /* sleeping in WFE, not WFI */
+    uint8_t invstate;               /* the next instruction would execute with T = 0 */
+    uint32_t stuck[BOARD_STUCK][3]; /* board_stick(): address, mask, value */
+    uint32_t csr_flags;             /* reset cause for RCC_CSR at the end of a reset */
     uint64_t reset_time;
     uint64_t random;     /* state of the noise generator */
     uint64_t operations; /* flash operations begun */

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define RING_SIZE FOTA_KIB(96)
+#define PIECE FOTA_KIB(1)   /* room in the ring is given back in small steps */
+#define EARLY_PIECES 4u     /* before the decision: what comes in the 0.3 s of the verification */
 #define WINDOW FOTA_KIB(88) /* of image: frames add 3 %, and the gateway may ask for the status in between */
 #define IDLE_MS 10000u      /* without a frame: boot, if something boots */
 #define COMPLETE_MS 2000u   /* the same after an install that is complete */
@@ -157,17 +159,23 @@ static void prepare_server(bool configured)
     }
 }
 
-/* Hand what has arrived to the server. @return how many good frames there were. */
-static unsigned listen(void)
+/* Hand what has arrived to the server, in so many pieces at most: a peer that never stops does not keep us here.
+ * @return how many good frames there were. */
+static unsigned listen(unsigned pieces)
 {
-    const uint8_t *data;
     unsigned frames = 0;
 
-    for (size_t n = uart_peek(&boot.uart, &data); n > 0; n = uart_peek(&boot.uart, &data)) {
-        if (n > FOTA_KIB(1))
-            n = FOTA_KIB(1); /* room in the ring is given back in small steps */
+    for (unsigned i = 0; i < pieces; i++) {
+        const uint8_t *data;
+        size_t n = uart_peek(&boot.uart, &data);
+
+        if (n == 0)
+            break;
+        if (n > PIECE)
+            n = PIECE;
         frames += fota_server_feed(&boot.server, data, n);
         uart_take(&boot.uart, n);
+        watchdog_feed(); /* runs here only where the option bytes say so */
     }
     return frames;
 }
@@ -184,12 +192,12 @@ static void serve(void)
     SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
     SYSTICK->VAL = 0;
     SYSTICK->CTRL = 7u; /* CPU clock, interrupt pends, on */
-    for (;;) {
+    for (;;) { /* endless: where something boots, silence ends it; where nothing does, there is nowhere to go */
         bool complete = boot.installer.state == FOTA_INSTALL_COMPLETE;
         bool leave = (complete || boot.decision.slot != FOTA_SLOT_NONE) && !unproven;
         uint32_t limit = unproven ? FOTA_LINK_BAUD_MS : complete ? COMPLETE_MS : IDLE_MS;
 
-        if (listen() > 0) {
+        if (listen(RING_SIZE / PIECE) > 0) {
             idle = 0;
             unproven = false;
         } else if (++idle > limit) {
@@ -204,7 +212,7 @@ static void serve(void)
             boot.new_baud = 0;
             unproven = true;
         }
-        watchdog_feed(); /* runs here only where the option bytes say so */
+        watchdog_feed();
         chip_wait_for_interrupt();
         SCB->ICSR = SCB_ICSR_PENDSTCLR;
     }
@@ -216,17 +224,18 @@ _Noreturn void bootloader(void)
 {
     uint32_t request = backup_read(BACKUP_REQUEST);
     enum fota_reset_cause cause = reset_cause(request);
-    bool configured = configure();
+    bool configured = configure(), linked;
 
     (void) clock_fast(boot.config.hse_hz);
-    uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring);
+    linked = uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring);
     watchdog_stretch();
     decide(cause);
     prepare_server(configured);
-    (void) listen();
+    (void) listen(EARLY_PIECES);
     if (request == BACKUP_LOADER || boot.server.stay || boot.decision.slot == FOTA_SLOT_NONE) {
-        serve();
-        chip_reset(); /* an install may have changed everything: begin again */
+        if (linked)
+            serve();
+        chip_reset(); /* an install may have changed everything, and a reset gets every stream free: begin again */
     }
     start_application();
 }

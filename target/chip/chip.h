@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file chip.h The drivers of the STM32F407 that bootloader and agent share. every wait for something outside the chip
- * is bounded. */
+/** @file chip.h The drivers of the STM32F407 that bootloader and agent share. Every wait for hardware is bounded:
+ * scripts/waits.py finds one that is not. */
 #ifndef CHIP_CHIP_H
 #define CHIP_CHIP_H
 
@@ -9,6 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* --- wait.c ----------------------------------------------------------------------------------------------------- */
+
+/** Poll a register until bits of it have a value. A poll takes at least 4 cycles of the CPU. @param polls at most so
+ * many. @return whether they got it. */
+bool chip_wait(const volatile uint32_t *reg, uint32_t mask, uint32_t value, uint32_t polls);
 
 /* --- clock.c ---------------------------------------------------------------------------------------------------- */
 
@@ -53,19 +59,22 @@ struct uart {
 
 /** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring memory
  * that DMA reaches.
- *  @param size of the ring, even, at most 131 070. */
-void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
+ *  @param size of the ring, even, at most 131 070. @return false when the DMA stream that receives cannot be had: it
+ * was in use, and does not stop. Nothing is received then, and nothing sent. */
+bool uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
 /** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They
  * stay until uart_take(). */
 size_t uart_peek(const struct uart *uart, const uint8_t **data);
 void uart_take(struct uart *uart, size_t count);
-/** Send; waits only where the last piece is not out yet. */
+/** Send; waits only where the last piece is not out yet. One that is not out in twice its time never will be: it is
+ * given up, and this with it; the next call begins afresh. */
 void uart_send(struct uart *uart, const uint8_t *data, size_t length);
 /** @return whether the rate can be made from the present clock, within 2 %. @param baud any number. */
 bool uart_can(const struct uart *uart, uint32_t baud);
-/** Change the rate once the last bit is out. @param baud one that uart_can() takes, or that of uart_start(). */
+/** Change the rate once the last bit is out, as uart_flush() waits for it. @param baud one that uart_can() takes, or
+ * that of uart_start(). */
 void uart_baud(const struct uart *uart, uint32_t baud);
-/** Wait until the last bit is out. */
+/** Wait until the last bit is out, but not longer than twice the time that it takes. */
 void uart_flush(const struct uart *uart);
 
 /* --- watchdog.c ------------------------------------------------------------------------------------------------- */

@@ -15,12 +15,9 @@
  * some 10 cycles a poll this is about 30 ms, so a crystal that never starts costs no more than that. */
 #define POLLS 50000u
 
-static bool wait_for(volatile uint32_t *reg, uint32_t mask, uint32_t value)
+static bool wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value)
 {
-    for (uint32_t i = 0; i < POLLS; i++)
-        if ((*reg & mask) == value)
-            return true;
-    return false;
+    return chip_wait(reg, mask, value, POLLS);
 }
 
 bool clock_fast(uint32_t hse_hz)

@@ -15,10 +15,7 @@
 
 static bool wait(void)
 {
-    for (uint32_t i = 0; i < POLLS; i++)
-        if ((FLASH->SR & FLASH_SR_BSY) == 0)
-            return true;
-    return false;
+    return chip_wait(&FLASH->SR, FLASH_SR_BSY, 0, POLLS);
 }
 
 /* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector is left as it was, it may be the

@@ -15,8 +15,8 @@ void Default_Handler(void);
 
 void Default_Handler(void)
 {
-    for (;;)
-        continue; /* the watchdog ends it */
+    for (;;) /* endless: the watchdog ends it */
+        continue;
 }
 
 #define WEAK __attribute__((weak, alias("Default_Handler")))
@@ -47,6 +47,6 @@ _Noreturn void Reset_Handler(void)
     memcpy(&_data, &_data_load, (size_t) ((uint8_t *) &_data_end - (uint8_t *) &_data));
     memset(&_bss, 0, (size_t) ((uint8_t *) &_bss_end - (uint8_t *) &_bss));
     (void) main();
-    for (;;)
+    for (;;) /* endless: the application is over, until the watchdog or somebody resets the chip */
         continue;
 }

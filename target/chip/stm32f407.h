@@ -145,7 +145,7 @@ _Noreturn static inline void chip_reset(void)
 {
     __asm volatile("dsb" ::: "memory");
     SCB->AIRCR = SCB_AIRCR_RESET;
-    for (;;)
+    for (;;) /* endless: until the reset comes, within some cycles */
         __asm volatile("dsb" ::: "memory");
 }
 

@@ -15,6 +15,8 @@ struct uart_hardware {
 
 #define CHANNEL 4u /* the same for all of these streams */
 #define AF7 7u
+#define STREAM_POLLS 1000u   /* a stream that is switched off ends with the item under way: some cycles of the bus */
+#define POSITION_ROUNDS 100u /* two of them do: half a ring fills between two changes of the buffer */
 
 static const struct uart_hardware hardware[] = {
     {USART1, DMA2, &RCC->APB2ENR, &RCC->APB2RSTR, BIT(4), 2, 2, 7, 0, 9, 10},
@@ -52,7 +54,14 @@ static uint32_t divider(const struct uart *uart, uint32_t baud)
     return (uart->hz + baud / 2u) / baud;
 }
 
-void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size)
+/* Off. What it has done so far stays done; its registers can be written then. */
+static bool stop(struct dma_stream_regs *stream)
+{
+    stream->CR = 0;
+    return chip_wait(&stream->CR, DMA_CR_EN, 0, STREAM_POLLS);
+}
+
+bool uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size)
 {
     const struct uart_hardware *h = &hardware[number - 1u];
     struct dma_stream_regs *stream;
@@ -76,9 +85,8 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
     /* NDTR counts to 65 535, a ring may be larger: its halves are the two buffers of the double-buffer mode
      * (RM0090 10.3.9) */
     stream = rx_stream(uart);
-    stream->CR = 0;
-    while ((stream->CR & DMA_CR_EN) != 0)
-        continue; /* ends with the item under way, of which there is none after reset */
+    if (!stop(stream))
+        return false;
     stream->PAR = (uint32_t) (uintptr_t) &h->usart->DR;
     stream->M0AR = (uint32_t) (uintptr_t) ring;
     stream->M1AR = (uint32_t) (uintptr_t) (ring + size / 2u);
@@ -91,21 +99,23 @@ void uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring
     h->usart->BRR = divider(uart, baud);
     h->usart->CR3 = USART_CR3_DMAR | USART_CR3_DMAT;
     h->usart->CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+    return true;
 }
 
 /* Where the next byte goes in the ring. The buffer and the count in it are two registers: read again when the buffer
- * changed between. */
+ * changed between. If they never agree, nothing has arrived. */
 static uint32_t write_position(const struct uart *uart)
 {
     const struct dma_stream_regs *stream = rx_stream(uart);
     uint32_t half = uart->size / 2u;
-    uint32_t second, left;
 
-    do {
-        second = stream->CR & DMA_CR_CT;
-        left = stream->NDTR;
-    } while ((stream->CR & DMA_CR_CT) != second || left == 0); /* 0: just before the other buffer is taken */
-    return ((second != 0 ? half : 0) + half - left) % uart->size;
+    for (unsigned i = 0; i < POSITION_ROUNDS; i++) {
+        uint32_t second = stream->CR & DMA_CR_CT, left = stream->NDTR;
+
+        if ((stream->CR & DMA_CR_CT) == second && left != 0) /* 0: just before the other buffer is taken */
+            return ((second != 0 ? half : 0) + half - left) % uart->size;
+    }
+    return uart->read;
 }
 
 size_t uart_peek(const struct uart *uart, const uint8_t **data)
@@ -122,10 +132,16 @@ void uart_take(struct uart *uart, size_t count)
     uart->read = (uart->read + (uint32_t) count) % uart->size;
 }
 
-static void wait_sent(const struct uart *uart)
+/* Polls for twice the time of a full buffer. A byte takes 10 bits, a bit BRR cycles of the USART's clock, and one of
+ * those is at most four of the CPU's (CLOCK_APB1_DIVIDER), as many as a poll takes at least. */
+static uint32_t send_polls(const struct uart *uart)
 {
-    while ((tx_stream(uart)->CR & DMA_CR_EN) != 0)
-        continue; /* a transmitter that is enabled always gets there */
+    return 2u * 10u * UART_OUT * uart->hardware->usart->BRR;
+}
+
+static bool wait_sent(const struct uart *uart)
+{
+    return chip_wait(&tx_stream(uart)->CR, DMA_CR_EN, 0, send_polls(uart));
 }
 
 void uart_send(struct uart *uart, const uint8_t *data, size_t length)
@@ -136,7 +152,10 @@ void uart_send(struct uart *uart, const uint8_t *data, size_t length)
     while (length > 0) {
         size_t n = length < sizeof uart->out ? length : sizeof uart->out;
 
-        wait_sent(uart);
+        if (!wait_sent(uart)) {
+            (void) stop(stream); /* the peer gets half a frame, drops it, and asks again */
+            return;
+        }
         memcpy(uart->out, data, n);
         data += n;
         length -= n;
@@ -157,9 +176,8 @@ void uart_send(struct uart *uart, const uint8_t *data, size_t length)
 
 void uart_flush(const struct uart *uart)
 {
-    wait_sent(uart);
-    while ((uart->hardware->usart->SR & USART_SR_TC) == 0)
-        continue;
+    if (wait_sent(uart))
+        (void) chip_wait(&uart->hardware->usart->SR, USART_SR_TC, USART_SR_TC, send_polls(uart));
 }
 
 /* BRR holds 16 bits; below 16 there are not enough samples of a bit (RM0090 30.3.4). A receiver

@@ -12,8 +12,7 @@ void watchdog_start(void)
     IWDG->KR = IWDG_ACCESS;
     IWDG->PR = PRESCALER_256;
     IWDG->RLR = RELOAD_MAX;
-    for (uint32_t i = 0; i < POLLS && IWDG->SR != 0; i++)
-        continue;
+    (void) chip_wait(&IWDG->SR, UINT32_MAX, 0, POLLS);
     IWDG->KR = IWDG_FEED;
 }
 

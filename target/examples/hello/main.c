@@ -126,7 +126,7 @@ static void show_flaw(enum flaw flaw)
 {
     if (flaw == FLAW_HANGS) {
         SYSTICK->CTRL = 0; /* waits for an interrupt that never comes */
-        for (;;)
+        for (;;)           /* endless: the watchdog has to find it */
             chip_wait_for_interrupt();
     }
     if (flaw == FLAW_FAULTS)
@@ -142,7 +142,7 @@ static void blink(void)
 
 int main(void)
 {
-    bool confirmed = false;
+    bool confirmed = false, linked;
 
     (void) clock_fast(CRYSTAL_HZ);
     SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
@@ -151,10 +151,10 @@ int main(void)
     RCC->AHB1ENR |= RCC_AHB1_GPIO(LED_PORT);
     (void) RCC->AHB1ENR;
     GPIO(LED_PORT)->MODER |= 1ul << (2u * LED_PIN);
-    uart_start(&uart, 3, 115200, ring, sizeof ring);
+    linked = uart_start(&uart, 3, 115200, ring, sizeof ring);
     (void) fota_agent_start(&agent, &port);
     introduce();
-    for (;;) {
+    for (;;) { /* endless: an application */
         const uint8_t *data;
         size_t n = uart_peek(&uart, &data);
 
@@ -162,7 +162,8 @@ int main(void)
             fota_agent_receive(&agent, data, n);
             uart_take(&uart, n);
         }
-        if (HELLO_FLAW == FLAW_NONE && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
+        /* without its link it could never be updated again, so it does not stay */
+        if (HELLO_FLAW == FLAW_NONE && linked && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
             confirmed = fota_confirm(&agent) == FOTA_OK; /* else again in the next round, until the deadline */
             if (confirmed)
                 introduce();
