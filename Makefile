@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci size ## all tests; what CI runs
+test: lint test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -107,9 +107,8 @@ test-deb: deb ## needs root: the packages in a bare Debian 12, from installation
 format: ## clang-format every C file
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-lint: asan ## clang-format and clang-tidy find nothing
-	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
-	@scripts/tidy.sh $(B)
+lint: build ## clang-format, clang-tidy, cppcheck, gcc's analyzer and waits.py find nothing
+	@scripts/lint.py --build $(B)
 
 clean: ## remove what was built
 	@rm -rf $(B)

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -15,10 +14,15 @@ static bool look(void)
     const char *text = getenv("JOURNAL_STREAM");
     struct stat st;
     uintmax_t device, inode;
-    char rest;
+    char *end;
 
-    return text != NULL && sscanf(text, "%" SCNuMAX ":%" SCNuMAX "%c", &device, &inode, &rest) == 2 &&
-           fstat(2, &st) == 0 && (uintmax_t) st.st_dev == device && (uintmax_t) st.st_ino == inode;
+    if (text == NULL)
+        return false;
+    device = strtoumax(text, &end, 10);
+    if (*end != ':')
+        return false;
+    inode = strtoumax(end + 1, &end, 10);
+    return *end == '\0' && fstat(2, &st) == 0 && (uintmax_t) st.st_dev == device && (uintmax_t) st.st_ino == inode;
 }
 
 bool fota_on_journal(void)

@@ -23,6 +23,15 @@ static void refused(const struct board_options *o, const char *word)
         fail_msg("the error \"%s\" does not name %s", board_create_error(), word);
 }
 
+static void put(const char *mode, const char *text)
+{
+    FILE *f = fopen(flash_path, mode);
+    if (f == NULL)
+        abort();
+    fputs(text, f);
+    fclose(f);
+}
+
 static void test_bad_options(void **state)
 {
     struct board_options o;
@@ -67,14 +76,10 @@ static void test_flash_file(void **state)
     assert_memory_equal(got, "end!", 4);
     assert_int_equal(board_option_bytes(b), 0x0FFEAAEDu);
     board_destroy(b);
-    FILE *f = fopen(flash_path, "ab");
-    fputc(0, f);
-    fclose(f);
+    put("ab", "!");
     refused(&o, "not a flash file");
     unlink(flash_path);
-    f = fopen(flash_path, "wb"); /* a plain image is taken and padded */
-    fputs("image", f);
-    fclose(f);
+    put("wb", "image"); /* a plain image is taken and padded */
     b = board_create(&o);
     assert_non_null(b);
     assert_memory_equal(board_flash(b), "image\xFF", 6);
@@ -286,7 +291,7 @@ static void torn_erase(uint64_t seed, uint8_t *out)
 
 static void test_cut_erase(void **state)
 {
-    uint8_t *a = malloc(131072), *b = malloc(131072);
+    static uint8_t a[131072], b[131072];
     bool some = false;
     (void) state;
     torn_erase(1, a);
@@ -301,8 +306,6 @@ static void test_cut_erase(void **state)
         some = some || (ones > 100000 && ones < 900000);
     }
     assert_true(some); /* among five, at least one is neither nearly whole nor nearly nothing */
-    free(a);
-    free(b);
 }
 
 static void test_power_lost_during_erase(void **state)

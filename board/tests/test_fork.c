@@ -27,8 +27,10 @@ static uint32_t ask(struct board *b, char letter, unsigned which)
     char *at = strchr(text, ' ');
     for (; at && which > 0; which--)
         at = strchr(at + 1, ' ');
-    if (!at)
+    if (!at) {
         fail_msg("no answer to '%c': %s", letter, text);
+        return 0;
+    }
     at[9] = 0; /* the echo of the letter may follow */
     return (uint32_t) strtoul(at, NULL, 16);
 }

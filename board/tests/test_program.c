@@ -24,6 +24,7 @@ static char directory[] = "/tmp/fota-board-XXXXXX";
 static char tty[64], ctl[64], flash[64], dump[64], other[64];
 
 #define MAX_ARGS 24
+#define END ((const char *) NULL) /* of the arguments of start() */
 
 /** Start fota-board with the usual paths and more arguments, up to NULL. */
 static pid_t start(const char *first, ...)
@@ -147,7 +148,7 @@ static void test_serial_and_control(void **state)
 {
     (void) state;
     unlink(flash);
-    pid_t pid = start("--power", "off", NULL);
+    pid_t pid = start("--power", "off", END);
     int c = connect_control(), c2 = connect_control();
     int port = open(tty, O_RDWR | O_NOCTTY);
     struct termios t;
@@ -198,7 +199,7 @@ static void test_bad_commands(void **state)
 {
     char longest[1500];
     (void) state;
-    pid_t pid = start("--power", "off", NULL);
+    pid_t pid = start("--power", "off", END);
     int c = connect_control();
     static const char *const bad[] = {"",
                                       "hello",
@@ -237,7 +238,7 @@ static void test_flash_outlives_the_process(void **state)
 {
     (void) state;
     unlink(flash);
-    pid_t pid = start(NULL, NULL);
+    pid_t pid = start(NULL, END);
     int port = open(tty, O_RDWR | O_NOCTTY);
     usleep(100000);
     assert_int_equal(write(port, "p", 1), 1);
@@ -247,7 +248,7 @@ static void test_flash_outlives_the_process(void **state)
     close(port);
     unlink(tty);
     unlink(ctl); /* a socket that is left over is taken over as well; the next test does that */
-    pid = start(NULL, NULL);
+    pid = start(NULL, END);
     int c = connect_control();
     cJSON *o = ask(c, "dump 0x08020000 8");
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "hex")), "0000ff000100ff00");
@@ -266,7 +267,7 @@ static void test_flash_outlives_the_process(void **state)
 static void test_left_over_socket(void **state)
 {
     (void) state;
-    pid_t pid = start(NULL, NULL);
+    pid_t pid = start(NULL, END);
     kill(pid, SIGKILL);
     finish(pid);
     assert_int_equal(access(ctl, F_OK), 0);
@@ -289,7 +290,7 @@ static void test_cut_and_disconnect(void **state)
 {
     (void) state;
     unlink(flash);
-    pid_t pid = start("--fast", NULL);
+    pid_t pid = start("--fast", END);
     int c = connect_control();
     expect(c, "nrst pulse", true);
     int port = open(tty, O_RDWR | O_NOCTTY);
@@ -329,7 +330,7 @@ static void test_idle_costs_little(void **state)
     struct rusage before, after;
     (void) state;
     getrusage(RUSAGE_CHILDREN, &before);
-    pid_t pid = start(NULL, NULL);
+    pid_t pid = start(NULL, END);
     sleep(2);
     kill(pid, SIGTERM);
     assert_int_equal(finish(pid), 0);
@@ -345,7 +346,7 @@ static void test_idle_costs_little(void **state)
 static void test_real_time(void **state)
 {
     (void) state;
-    pid_t pid = start(NULL, NULL);
+    pid_t pid = start(NULL, END);
     int c = connect_control();
     cJSON *o = ask(c, "status");
     double first = item(o, "time_ns", NULL);
@@ -411,7 +412,7 @@ static void test_dies_with_parent(void **state)
     assert_int_equal(pipe(ends), 0);
     pid_t parent = fork();
     if (parent == 0) {
-        pid_t pid = start(NULL, NULL);
+        pid_t pid = start(NULL, END);
         if (write(ends[1], &pid, sizeof pid) != sizeof pid)
             _exit(1);
         _exit(0);
@@ -516,7 +517,7 @@ static void test_spi_socket(void **state)
     unlink(flash);
     snprintf(path, sizeof path, "%s/spi", directory);
     snprintf(spec, sizeof spec, "1=unix:%s,hz=4000000,mode=0,gap=1000", path);
-    pid_t pid = start("--fast", "--spi", spec, (char *) NULL);
+    pid_t pid = start("--fast", "--spi", spec, (char *) END);
     int fd = connect_control(), port = open(tty, O_RDWR | O_NOCTTY), spi = connect_to(path);
     usleep(100000);
     assert_int_equal(write(port, "s", 1), 1);
@@ -557,7 +558,7 @@ static void test_supply_and_options(void **state)
 {
     (void) state;
     unlink(flash);
-    pid_t pid = start("--fast", "--option-bytes", "bor=3,wrp=8-11", "--supply", "3000", (char *) NULL);
+    pid_t pid = start("--fast", "--option-bytes", "bor=3,wrp=8-11", "--supply", "3000", (char *) END);
     int fd = connect_control();
     cJSON *o = ask(fd, "options");
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "option_bytes")), "0x00ffaae1");

@@ -46,6 +46,8 @@ static void test_on_qemu(void **state)
     (void) state;
     qemu_or_skip();
     uint8_t *firmware = bench_firmware("qemu", &len), *flash = malloc(1u << 20);
+    if (flash == NULL)
+        abort();
     memset(flash, 0xFF, 1u << 20);
     memcpy(flash, firmware, len);
     char *report = qemu_run(flash, NULL, "DONE\n", 20000);

@@ -56,7 +56,7 @@ struct sample {
 
 static struct sample rfc6979(const char *message, const char *signature)
 {
-    struct sample s;
+    struct sample s = {0};
 
     test_hex(
         "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"

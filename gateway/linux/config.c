@@ -94,13 +94,14 @@ static void set_broker(struct config *c, const char *text)
 {
     const char *colon = strrchr(text, ':');
     bool port = colon != NULL && strchr(text, ':') == colon; /* several colons: an IPv6 address without a port */
+    const char *bracket = text[0] == '[' && colon != NULL ? strchr(text, ']') : NULL;
     char host[CONFIG_TEXT];
 
-    if (text[0] == '[' && colon != NULL && strchr(text, ']') != NULL) {
-        port = colon == strchr(text, ']') + 1;
+    if (bracket != NULL) {
+        port = colon == bracket + 1;
         text++;
         set_text("broker", host, sizeof host, text);
-        *strchr(host, ']') = '\0';
+        host[bracket - text] = '\0';
     } else {
         set_text("broker", host, sizeof host, text);
         if (port)

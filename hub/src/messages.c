@@ -43,7 +43,7 @@ static int read_text(const struct reader *r, const char *member, unsigned flags,
     out[0] = '\0';
     if (value == NULL && (flags & REQUIRED) == 0)
         return 0;
-    if (!cJSON_IsString(value))
+    if (value == NULL || !cJSON_IsString(value))
         return complain(r, member, value, expected);
     const char *text = value->valuestring;
     if (text[0] == '\0' && (flags & REQUIRED) == 0)

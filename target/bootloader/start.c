@@ -30,7 +30,7 @@ __attribute__((section(".vectors"), used)) static const struct {
 
 _Noreturn void reset(void)
 {
-    memcpy(&_data, &_data_load, (size_t) ((uint8_t *) &_data_end - (uint8_t *) &_data));
-    memset(&_bss, 0, (size_t) ((uint8_t *) &_bss_end - (uint8_t *) &_bss));
+    memcpy(&_data, &_data_load, (uintptr_t) &_data_end - (uintptr_t) &_data);
+    memset(&_bss, 0, (uintptr_t) &_bss_end - (uintptr_t) &_bss);
     bootloader();
 }

@@ -44,8 +44,8 @@ _Noreturn void Reset_Handler(void)
 {
     CPACR |= 0xFu << 20; /* FPU on (ARMv7-M ARM B3.2.20) */
     chip_barrier();
-    memcpy(&_data, &_data_load, (size_t) ((uint8_t *) &_data_end - (uint8_t *) &_data));
-    memset(&_bss, 0, (size_t) ((uint8_t *) &_bss_end - (uint8_t *) &_bss));
+    memcpy(&_data, &_data_load, (uintptr_t) &_data_end - (uintptr_t) &_data);
+    memset(&_bss, 0, (uintptr_t) &_bss_end - (uintptr_t) &_bss);
     (void) main();
     for (;;) /* endless: the application is over, until the watchdog or somebody resets the chip */
         continue;

@@ -154,6 +154,8 @@ static struct pack_buffer as_sent(const struct image *image)
 {
     struct pack_buffer package = {malloc(image->package.size), image->package.size};
 
+    if (package.data == NULL)
+        abort();
     memcpy(package.data, image->package.data, package.size);
     return package;
 }

@@ -185,12 +185,13 @@ static void test_gateway_dies(void **state)
 /* Send a request at a rate. @return the status of the answer to it; 1 when none comes within `ms`. */
 static int ask(struct rig *rig, uint32_t rate, uint8_t type, const void *payload, size_t length, unsigned ms)
 {
-    static uint8_t tag;
+    static uint8_t tags;
+    const uint8_t tag = ++tags;
     uint8_t wire[64], byte;
     struct fota_link_rx rx;
     struct fota_frame answer;
     struct fota_frame request = {
-        .version = FOTA_LINK_VERSION, .type = type, .tag = ++tag, .payload = payload, .length = length};
+        .version = FOTA_LINK_VERSION, .type = type, .tag = tag, .payload = payload, .length = length};
 
     fota_link_rx_init(&rx);
     board_uart_baud(rig->board, UART, rate);

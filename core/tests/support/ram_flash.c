@@ -135,8 +135,10 @@ static void tear_word(struct ram_flash *f, uint32_t address, uint32_t word)
     w = weak_at(f, address);
     if (w == NULL)
         w = weak_at(f, 0);
-    if (w == NULL)
+    if (w == NULL) {
         fail_msg("more torn words than the model keeps");
+        return;
+    }
     if (w->address == 0)
         w->unsure = 0;
     w->address = address;

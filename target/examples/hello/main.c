@@ -28,6 +28,7 @@ FOTA_APPLICATION(.product = {0x5f, 0x0e, 0x1a, 0x52, 0x7c, 0x34, 0x4b, 0x11, 0x9
 
 extern const uint8_t hello_ballast[], hello_ballast_end[]; /* ballast.S */
 
+static const enum flaw flaw = HELLO_FLAW;
 static volatile uint32_t milliseconds;
 static uint8_t ring[RING_SIZE] __attribute__((aligned(4)));
 static struct uart uart;
@@ -116,13 +117,13 @@ static bool self_test(void)
 
     for (unsigned i = 1; i <= 100u; i++)
         sum += (float) i;
-    for (const uint8_t *byte = hello_ballast; byte < hello_ballast_end; byte++)
+    for (const uint8_t *byte = hello_ballast; (uintptr_t) byte < (uintptr_t) hello_ballast_end; byte++)
         if (*byte < 0x40u)
             return false;
     return sum == 5050.0f;
 }
 
-static void show_flaw(enum flaw flaw)
+static void show_flaw(void)
 {
     if (flaw == FLAW_HANGS) {
         SYSTICK->CTRL = 0; /* waits for an interrupt that never comes */
@@ -163,13 +164,13 @@ int main(void)
             uart_take(&uart, n);
         }
         /* without its link it could never be updated again, so it does not stay */
-        if (HELLO_FLAW == FLAW_NONE && linked && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
+        if (linked && flaw == FLAW_NONE && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
             confirmed = fota_confirm(&agent) == FOTA_OK; /* else again in the next round, until the deadline */
             if (confirmed)
                 introduce();
         }
         if (milliseconds >= FLAW_MS)
-            show_flaw(HELLO_FLAW);
+            show_flaw();
         fota_feed(&agent);
         blink();
         chip_wait_for_interrupt();
