@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The bootloader's size, RAM and worst stack.
 
-The stack is the deepest path through the compiler's call graph (-fcallgraph-info=su). Calls through a pointer are resolved by what the source
-line says; one that cannot be resolved, and any recursion, is an error."""
+The stack is the deepest path through the compiler's call graph (-fcallgraph-info=su), and an exception on top of it. Its bar is what the linker script reserves
+(_stack_size). Calls through a pointer are resolved by what the source line says. An error is: one that cannot be resolved, recursion, a frame
+without a bound, a function in the program that is not in the graph, a library function with a larger frame than is reckoned with."""
 import argparse
 import glob
 import os
@@ -16,17 +17,16 @@ import figures
 CONFIG_BLOCK = 256
 SECTOR = 16384
 RAM = 131072
-STACK_KEPT = 16384  # bootloader.ld asserts it
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
             "->install(": ["fota_server_install"]}
-LIBRARY_FRAME = 32  # memcpy and friends of picolibc carry no information; none of them uses more
-EXCEPTION_FRAME = 0  # the bootloader takes no interrupt
+LIBRARY_FRAME = 32  # of picolibc's functions, which come without information: library() looks at what they push
+EXCEPTION_FRAME = 36  # 8 words and one to align: no interrupt is taken, but a fault may be
 
 
 def call_graph(path):
-    nodes, edges = {}, {}
+    nodes, edges, without = {}, {}, set()
     for line in open(path, encoding="utf-8"):
         node = re.match(r'node: \{ title: "([^"]*)" label: "([^"]*)"', line)
         edge = re.match(r'edge: \{ sourcename: "([^"]*)" targetname: "([^"]*)"(?: label: "([^"]*)")?', line)
@@ -36,9 +36,11 @@ def call_graph(path):
             if size and size.group(2) not in ("static", "dynamic,bounded"):
                 sys.exit(f"size: the stack of {label[0]} is not bounded: {label[2]}")
             nodes[node.group(1)] = (label[0], int(size.group(1)) if size else LIBRARY_FRAME)
+            if not size:
+                without.add(node.group(1))
         elif edge:
             edges.setdefault(edge.group(1), []).append((edge.group(2), edge.group(3) or ""))
-    return nodes, edges
+    return nodes, edges, without
 
 
 def resolve(place):
@@ -82,6 +84,34 @@ def deepest(nodes, edges, start):
     return depth(start)
 
 
+def symbols(elf):
+    """@return ({name: address} of all, set of the functions' names)"""
+    table, functions = {}, set()
+    for line in subprocess.run(["arm-none-eabi-readelf", "-sW", elf], check=True, capture_output=True, text=True).stdout.split("\n"):
+        word = line.split()
+        if len(word) == 8 and word[0] != "Num:" and word[6] != "UND":
+            table[word[7]] = int(word[1], 16)
+            if word[3] == "FUNC":
+                functions.add(word[7])
+    return table, functions
+
+
+def library(elf, table, functions, nodes, without):
+    """Every function is in the graph, and those that are there without their frames push no more than is reckoned with."""
+    known = {name.split(".")[0] for name, _ in nodes.values()}  # .isra.0 and the like: what the optimizer made of it
+    apart = {table[name] for name in without if name in table}  # __aeabi_memcpy is memcpy
+    for name in functions:
+        if name.split(".")[0] not in known and table[name] not in apart:
+            sys.exit(f"size: {name} is not in the call graph: its stack is not known")
+    for name in sorted(without & set(table)):
+        code = subprocess.run(["arm-none-eabi-objdump", "-d", "--disassemble=" + name, elf], check=True, capture_output=True, text=True).stdout
+        lists = re.findall(r"(?:\tpush\S*\t|\tstmdb\tsp!, )\{([^}]*)\}", code)
+        pushed = 4 * sum(len(registers.split(",")) for registers in lists)
+        pushed += sum(int(n) for n in re.findall(r"\tsub(?:w|\.w)?\tsp, (?:sp, )?#(\d+)", code)) + 4 * len(re.findall(r"\[sp, #-4\]!", code))
+        if pushed > LIBRARY_FRAME or re.search(r"vpush|\tsub\S*\tsp, (?:sp, )?r", code):
+            sys.exit(f"size: {name} uses {pushed} bytes of stack or more, {LIBRARY_FRAME} are reckoned with")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default="build")
@@ -95,7 +125,11 @@ def main():
     graphs = glob.glob(os.path.join(target, "bootloader.elf.*.ci"))
     if len(graphs) != 1:
         sys.exit(f"size: expected one call graph beside {elf}, found {len(graphs)}")
-    nodes, edges = call_graph(graphs[0])
+    nodes, edges, without = call_graph(graphs[0])
+    table, functions = symbols(elf)
+    library(elf, table, functions, nodes, without)
+    if table["_stack_top"] - table["_stack_limit"] < table["_stack_size"]:
+        sys.exit("size: the stack that bootloader.ld reserves is not there")
     stack, chain = deepest(nodes, edges, "reset")
     if a.verbose:
         for name, own in chain:
@@ -104,8 +138,8 @@ def main():
     return figures.publish(a.build, "size", [
         figures.row("bootloader", code + CONFIG_BLOCK, "B", SECTOR),
         figures.row("bootloader_code", code, "B"),
-        figures.row("bootloader_stack", stack + EXCEPTION_FRAME, "B", 4096),
-        figures.row("bootloader_ram", ram, "B", RAM - STACK_KEPT),
+        figures.row("bootloader_stack", stack + EXCEPTION_FRAME, "B", table["_stack_size"]),
+        figures.row("bootloader_ram", ram, "B", RAM - table["_stack_size"]),
     ])
 
 
