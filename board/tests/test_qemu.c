@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECKS 55 /* at least so many must pass */
+#define CHECKS 75 /* at least so many must pass */
 
 /* Where QEMU 7.2 is not the chip; every other check must pass there. */
 static const char *const known[] = {

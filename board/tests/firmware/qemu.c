@@ -2,7 +2,8 @@
 /**
  * @file qemu.c
  * The part of the self-test that QEMU's netduinoplus2 has as well: instructions, exceptions, faults,
- * SysTick, USART1 by polling, software reset. Results go out on USART1. The same binary runs on the virtual board.
+ * the FPU, SysTick, USART1 by polling, software reset. Results go out on USART1. The same binary runs on the virtual
+ * board.
  */
 #include "chip.h"
 
@@ -66,6 +67,8 @@ int main(void)
         test_exceptions();
         report();
         test_faults();
+        report();
+        test_fpu();
         report();
         say("RESET\n");
         SCB_AIRCR = 0x05FA0004u;
