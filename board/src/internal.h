@@ -154,6 +154,9 @@ struct iwdg {
 struct chip {
     /* time: ps = t0 + frac + (icount - i0) * per_insn, the latter two in 1/2^16 ps */
     uint64_t icount, i0, t0, frac, per_insn;
+    double cpi;    /* cycles an instruction costs now, see board_time_rate() */
+    double cycles; /* that passed in instructions up to cycles_icount, for DWT_CYCCNT */
+    uint64_t cycles_icount;
     uint64_t due[EV_COUNT];
     uint8_t powered, nrst_low, boot0, cpu; /* cpu: enum board_cpu_state */
     uint8_t reset_request;                 /* 0 or 1 + enum board_reset */
@@ -321,6 +324,8 @@ struct board {
 /* timebase.c */
 uint64_t board_time(const struct board *b); /* ps */
 void board_time_set(struct board *b, uint64_t ps);
+/** Cycles of the CPU in instructions so far, modulo 2^32. */
+uint32_t board_cycles(const struct board *b);
 void board_time_rate(struct board *b); /* after a change of HCLK */
 void board_time_horizon(struct board *b);
 void board_schedule(struct board *b, enum event e, uint64_t ps);

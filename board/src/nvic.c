@@ -290,11 +290,6 @@ static void priority_write(struct board *b, unsigned exception, uint32_t value, 
             b->s.nvic.priority[exception + i] = (uint8_t) (value >> (8 * i) & PRIORITY_MASK);
 }
 
-static uint32_t cycles(const struct board *b)
-{
-    return (uint32_t) ((double) b->s.icount * b->options.cycles);
-}
-
 static uint32_t scb_read(const struct board *b, uint32_t offset)
 {
     const struct nvic *n = &b->s.nvic;
@@ -470,7 +465,7 @@ uint32_t board_dwt_read(struct board *b, uint32_t offset)
         return 0x40000000u | b->s.nvic.dwt_ctrl;
     b->traits |= TRAIT_UNSAFE;
     if (offset == 4)
-        return b->s.nvic.dwt_ctrl & 1u ? cycles(b) - b->s.nvic.dwt_base : b->s.nvic.dwt_base;
+        return b->s.nvic.dwt_ctrl & 1u ? board_cycles(b) - b->s.nvic.dwt_base : b->s.nvic.dwt_base;
     return 0;
 }
 
@@ -482,5 +477,5 @@ void board_dwt_write(struct board *b, uint32_t offset, uint32_t value)
         count = value;
     if (offset == 0)
         n->dwt_ctrl = n->demcr & 1u << 24 ? value & 1u : n->dwt_ctrl; /* needs TRCENA */
-    n->dwt_base = n->dwt_ctrl & 1u ? cycles(b) - count : count;
+    n->dwt_base = n->dwt_ctrl & 1u ? board_cycles(b) - count : count;
 }

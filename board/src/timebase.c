@@ -30,10 +30,26 @@ void board_time_set(struct board *b, uint64_t ps)
     b->s.i0 = b->s.icount;
 }
 
+/** Wait states: the instruction cache hides them, and without it a line of 128 bits is fetched for some four
+ * instructions, the first of them behind a jump. Prefetch has half of the lines there in time. */
+static double fetch_cycles(const struct board *b)
+{
+    uint32_t acr = b->s.flash.acr, latency = acr & 7u;
+    return (acr & 1u << 9) ? 0 : (acr & 1u << 8) ? latency / 8.0 : latency / 4.0;
+}
+
+uint32_t board_cycles(const struct board *b)
+{
+    return (uint32_t) (uint64_t) (b->s.cycles + (double) (b->s.icount - b->s.cycles_icount) * b->s.cpi);
+}
+
 void board_time_rate(struct board *b)
 {
     rebase(b);
-    double ps = 1e12 / (double) b->s.rcc.hclk * b->options.cycles;
+    b->s.cycles += (double) (b->s.icount - b->s.cycles_icount) * b->s.cpi;
+    b->s.cycles_icount = b->s.icount;
+    b->s.cpi = b->options.cycles + fetch_cycles(b);
+    double ps = 1e12 / (double) b->s.rcc.hclk * b->s.cpi;
     b->s.per_insn = (uint64_t) (ps * 65536.0 + 0.5);
     board_time_horizon(b);
 }

@@ -9,6 +9,19 @@ static uint32_t cycles(void)
     return DWT_CYCCNT;
 }
 
+static uint32_t loop_cycles(uint32_t acr)
+{
+    DEMCR |= 1u << 24;
+    DWT_CTRL = 1;
+    FLASH_ACR = acr;
+    uint32_t begin = cycles();
+    for (volatile uint32_t n = 0; n < 1000; n++)
+        ;
+    uint32_t took = cycles() - begin;
+    FLASH_ACR = 5u | 7u << 8;
+    return took;
+}
+
 void test_clock(void)
 {
     EQUAL("rcc: CR after reset", RCC_CR & 0x0F0F00FFu, 0x83u);
@@ -30,6 +43,10 @@ void test_clock(void)
     RCC_CFGR = 0;
     clock_168();
     EQUAL("rcc: PLL is the system clock", RCC_CFGR >> 2 & 3u, 2);
+    uint32_t cached = loop_cycles(5u | 7u << 8), prefetched = loop_cycles(5u | 1u << 8), bare = loop_cycles(5u);
+    CHECK("flash: wait states cost time without the caches", bare > 2u * cached && bare < 3u * cached);
+    CHECK("flash: prefetch hides some of them", prefetched > cached && prefetched < bare);
+    EQUAL("flash: and with the cache again none", loop_cycles(5u | 7u << 8), cached);
     EQUAL("gpio: reads 0 without its clock", GPIO('D', 0x00), 0);
     GPIO('D', 0x14) = 0xFFFF;
     RCC_AHB1ENR |= 1u << 3;
