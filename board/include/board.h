@@ -291,7 +291,8 @@ bool board_uart_format(struct board *b, unsigned n, enum board_uart_format forma
 enum board_uart_error {
     BOARD_UART_PARITY = 1u << 0,  /**< one bit arrives wrong: PE if the chip checks parity, else a wrong byte */
     BOARD_UART_FRAMING = 1u << 1, /**< no stop bit: FE */
-    BOARD_UART_NOISE = 1u << 2    /**< NE; the byte is right */
+    BOARD_UART_NOISE = 1u << 2,   /**< NE; the byte is right */
+    BOARD_UART_OVERRUN = 1u << 3  /**< ORE; the byte is lost, as if the one before had not been read yet */
 };
 
 /**

@@ -193,17 +193,17 @@ static cJSON *cut(struct app *app, char **word, unsigned words)
     return success();
 }
 
-/** "uart N error parity|framing|noise [COUNT [SKIP]]" */
+/** "uart N error parity|framing|noise|overrun [COUNT [SKIP]]" */
 static cJSON *uart_error(struct app *app, unsigned n, char **word, unsigned words)
 {
-    static const char *const names[] = {"parity", "framing", "noise"};
+    static const char *const names[] = {"parity", "framing", "noise", "overrun"};
     uint64_t count = 1, skip = 0;
     unsigned kind = 0;
-    while (kind < 3 && (words < 4 || strcmp(word[3], names[kind]) != 0))
+    while (kind < 4 && (words < 4 || strcmp(word[3], names[kind]) != 0))
         kind++;
-    if (kind == 3 || words > 6 || (words > 4 && !number(word[4], UINT32_MAX, &count)) ||
+    if (kind == 4 || words > 6 || (words > 4 && !number(word[4], UINT32_MAX, &count)) ||
         (words > 5 && !number(word[5], UINT32_MAX, &skip)))
-        return failure("usage: uart N error parity|framing|noise [COUNT [SKIP]]");
+        return failure("usage: uart N error parity|framing|noise|overrun [COUNT [SKIP]]");
     board_uart_error(app->board, n, 1u << kind, (uint32_t) skip, (uint32_t) count);
     return success();
 }
@@ -296,7 +296,7 @@ static cJSON *help(void)
                                         "dump ADDR LEN [FILE]",
                                         "cut N [before|inside|after] [SEED]",
                                         "uart N connect|disconnect",
-                                        "uart N error parity|framing|noise [COUNT [SKIP]]",
+                                        "uart N error parity|framing|noise|overrun [COUNT [SKIP]]",
                                         "uart N format fits|8N1|8E1|8O1",
                                         "supply MV",
                                         "options [LIST]",

@@ -62,7 +62,8 @@ bool board_uart_format(struct board *b, unsigned n, enum board_uart_format forma
 
 bool board_uart_error(struct board *b, unsigned n, unsigned errors, uint32_t skip, uint32_t count)
 {
-    if (n < 1 || n > BOARD_UARTS || (errors & ~(unsigned) (BOARD_UART_PARITY | BOARD_UART_FRAMING | BOARD_UART_NOISE)))
+    const unsigned known = BOARD_UART_PARITY | BOARD_UART_FRAMING | BOARD_UART_NOISE | BOARD_UART_OVERRUN;
+    if (n < 1 || n > BOARD_UARTS || (errors & ~known))
         return false;
     b->s.uart[n - 1].errors = (uint8_t) errors;
     b->s.uart[n - 1].error_skip = skip;

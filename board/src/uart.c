@@ -162,7 +162,8 @@ static uint16_t sample(struct uart *u, uint8_t byte, bool more, uint32_t *flags)
         u->error_count--;
         frame ^= u->errors & BOARD_UART_PARITY ? 1u : 0u;
         *flags |= (u->errors & BOARD_UART_FRAMING ? (uint32_t) SR_FE : 0u) |
-                  (u->errors & BOARD_UART_NOISE ? (uint32_t) SR_NE : 0u);
+                  (u->errors & BOARD_UART_NOISE ? (uint32_t) SR_NE : 0u) |
+                  (u->errors & BOARD_UART_OVERRUN ? (uint32_t) SR_ORE : 0u);
     }
     if ((u->cr1 & CR1_PCE) && parity_of(frame, (u->cr1 & CR1_PS) != 0))
         *flags |= SR_PE;
@@ -184,7 +185,7 @@ static void receive(struct board *b, unsigned i, uint8_t byte)
         b->counters.uart_garbled[i + 1]++;
     }
     uint16_t frame = sample(u, byte, b->to_chip[i].count != 0, &flags);
-    if (u->sr & SR_RXNE) { /* the byte in the shift register is lost, the one in DR stays */
+    if ((u->sr & SR_RXNE) || (flags & SR_ORE)) { /* the byte in the shift register is lost, the one in DR stays */
         u->sr |= SR_ORE;
         b->counters.uart_overruns[i + 1]++;
     } else {

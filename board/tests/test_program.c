@@ -584,6 +584,7 @@ static void test_supply_and_options(void **state)
     expect(fd, "dump 0x08000000 16", false);
     expect(fd, "dump 0x20000000 16", true);
     expect(fd, "uart 3 error parity 2 1", true);
+    expect(fd, "uart 3 error overrun", true);
     expect(fd, "uart 3 error strange", false);
     expect(fd, "uart 3 format 8E1", true);
     expect(fd, "uart 3 format 7E2", false);

@@ -46,11 +46,11 @@ static void on_spi(struct run *r)
 /** "SUPPLY MV", "UARTERR KIND" (for the next byte), "FORMAT NAME". */
 static void on_line_setting(struct run *r)
 {
-    static const char *const errors[] = {"parity", "framing", "noise"}, *const formats[] = {"fits", "8N1", "8E1",
-                                                                                            "8O1"};
+    static const char *const errors[] = {"parity", "framing", "noise", "overrun"}, *const formats[] = {"fits", "8N1",
+                                                                                                       "8E1", "8O1"};
     if (strncmp(r->line, "SUPPLY ", 7) == 0)
         assert_true(board_supply(r->b, (uint32_t) strtoul(r->line + 7, NULL, 10)));
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         if (strncmp(r->line, "UARTERR ", 8) == 0 && strcmp(r->line + 8, errors[i]) == 0)
             assert_true(board_uart_error(r->b, 3, 1u << i, 0, 1));
     for (unsigned i = 0; i < 4; i++)

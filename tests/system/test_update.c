@@ -173,6 +173,34 @@ static void test_noise(void **state)
     rig_destroy(rig);
 }
 
+/* The same with the errors that the receiver can report: none of its flags stops it, a damaged or lost byte costs a
+ * frame. */
+static void test_line_errors(void **state)
+{
+    static const enum board_uart_error kinds[] = {BOARD_UART_PARITY, BOARD_UART_FRAMING, BOARD_UART_NOISE,
+                                                  BOARD_UART_OVERRUN};
+
+    (void) state;
+    for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+        struct rig *rig = rig_create(NULL);
+        struct pack_buffer next = rig_package(rig, "hello-1.1.0", NULL);
+        unsigned n = 0;
+
+        rig_factory(rig);
+        rig_start(rig, &next, false);
+        while (rig_step(rig))
+            if (rig->push.state == GW_PUSH_WRITE && ++n % 499u == 0)
+                assert_true(board_uart_error(rig->board, 3, kinds[kind], 0, 1));
+        assert_int_equal(rig->push.outcome, GW_PUSH_CONFIRMED);
+        assert_true(n >= 499u * 3u);
+        /* noise leaves the byte as it is, and so does a stop bit that is missing */
+        assert_true((rig->push.stats.resent > 0) ==
+                    (kinds[kind] == BOARD_UART_PARITY || kinds[kind] == BOARD_UART_OVERRUN));
+        pack_buffer_free(&next);
+        rig_destroy(rig);
+    }
+}
+
 /* Headers that must be refused before anything is erased. */
 struct bad {
     const char *reason;
@@ -306,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_aborted_upload_strands_nobody),
         cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_line_errors),
         cmocka_unit_test(test_bad_headers),
         cmocka_unit_test(test_wrong_code),
         cmocka_unit_test(test_floor),

@@ -184,6 +184,10 @@ void test_line_errors(void)
     say("SEND 1\n");
     v = get();
     EQUAL("uart: NE, and the right byte", FLAGS(v) << 16 | (v & 0xFFFFu), 0x40000u | 'a');
+    say("UARTERR overrun\n");
+    say("SEND 2\n");
+    v = get();
+    EQUAL("uart: a byte lost to an overrun, and the next", FLAGS(v) << 16 | (v & 0xFFFFu), 0x80000u | 'b');
     say("UARTERR parity\n");
     say("SEND 1\n");
     v = get();
