@@ -92,6 +92,8 @@ static bool update(uint64_t seed, uint8_t image, uint64_t *random)
     bool agrees;
     struct fota_link_info info;
 
+    if (package.data == NULL)
+        abort();
     memcpy(package.data, images[image].package.data, package.size);
     if (images[image].bad)
         package.data[FOTA_HEADER_SIZE + 2048u] ^= 0x55u;
