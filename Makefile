@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: lint test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci size ## all tests; what CI runs
+test: lint test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci mutants-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -57,6 +57,12 @@ powercut: build ## the supply cut at every flash operation of updates, and again
 
 powercut-ci: build ## a share of them, another one with each commit
 	@tests/powercut/campaign.py --build $(B) --ci
+
+mutants: need $(B)/build.ninja ## deliberate bugs, one at a time: each must be caught
+	@tests/mutants/mutants.py --build $(B)
+
+mutants-ci: need $(B)/build.ninja ## three of them, others with each commit
+	@tests/mutants/mutants.py --build $(B) --ci
 
 hostile: build ## 2 400 updates over a line that damages, loses, delays and babbles, with resets; 60 with gateway, hub and broker killed
 	@tests/hostile/campaign.py --build $(B)

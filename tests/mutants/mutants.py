@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Deliberate bugs, one at a time in a copy of the tree: each must be caught by a check that knows nothing of it. The first line of a patch says what is wrong with
+it, the second which checks are worth trying: scenes of the power-cut campaign, or unit tests."""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "powercut"))
+import figures  # noqa: E402
+from campaign import commit_seed  # noqa: E402
+
+CI = 3
+SHARES = (0.1, 0.99)  # of the cuts of a scene: few first; 1.0 would spread them over the configurations
+LIMIT_S = 300
+
+
+def run(argv, **more):
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+
+
+class Copy:
+    """A copy of the tree with a build of its own; what was built stays for the next time."""
+
+    def __init__(self, folder):
+        self.tree, self.build = os.path.join(folder, "tree"), os.path.join(folder, "build")
+        os.makedirs(folder, exist_ok=True)
+        skip = shutil.ignore_patterns("build", ".git", "node_modules", "__pycache__")
+        for top in os.listdir(ROOT):
+            source, copy = os.path.join(ROOT, top), os.path.join(self.tree, top)
+            if top in ("build", ".git") or os.path.abspath(source) == os.path.abspath(os.path.dirname(folder)):
+                continue
+            if os.path.isdir(source):
+                shutil.rmtree(copy, ignore_errors=True)
+                shutil.copytree(source, copy, ignore=skip, symlinks=True)
+            else:
+                os.makedirs(self.tree, exist_ok=True)
+                shutil.copy2(source, copy)
+        done = run(["cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build, "-DCMAKE_BUILD_TYPE=RelWithDebInfo"])
+        if done.returncode != 0:
+            sys.exit(f"the copy cannot be configured:\n{done.stdout}")
+
+    def make(self, tests):
+        done = run(["cmake", "--build", self.build, "--target", "powercut", "target", *tests])
+        return None if done.returncode == 0 else done.stdout
+
+    def patch(self, file, back=False):
+        return run(["patch", "-p1", "--force", "--silent", *(["-R"] if back else []), "-i", file], cwd=self.tree).returncode == 0
+
+
+def caught_by(copy, checks, seed):
+    """What caught the mutant that is built, None when nothing did."""
+    for check in checks:
+        words = check.split()
+        if words[0] != "powercut":
+            begun = time.monotonic()
+            try:
+                done = run([os.path.join(copy.build, "core", "tests", words[0])], timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                return f"{words[0]}: without an end"
+            if done.returncode != 0:
+                failed = [line for line in done.stdout.splitlines() if "FAILED" in line or "ERROR" in line]
+                return f"{words[0]}: {failed[0].strip('[] ') if failed else done.returncode} ({time.monotonic() - begun:.0f} s)"
+            continue
+        for share in SHARES:
+            for config in (seed % 6, (seed + 3) % 6):
+                begun = time.monotonic()
+                argv = [os.path.join(copy.build, "tests", "powercut"), "--share", str(share), "--seed", str(seed), "--failures", "1", words[1], str(config)]
+                try:
+                    done = run(argv, timeout=LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    break
+                if done.returncode != 0:
+                    lines = [line for line in done.stdout.splitlines() if not line.startswith("{")]
+                    what = next((line for line in lines if "FAILED" in line or "without any cut" in line), lines[0] if lines else "?")
+                    after = next((line for line in lines if "failures after" in line), "")
+                    cuts = f" after {after.split(' after ')[1].split(':')[0]}" if after else ""
+                    return f"{check}{cuts} ({time.monotonic() - begun:.0f} s): {what.replace('FAILED: ', '').split(': slot')[0][:110]}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", metavar="DIR")
+    parser.add_argument("--ci", action="store_true", help=f"{CI} of them, others with each commit")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("name", nargs="*", help="only these")
+    a = parser.parse_args()
+    seed = commit_seed() if a.seed is None else a.seed
+    patches = sorted(glob.glob(os.path.join(HERE, "*.patch")))
+    if a.name:
+        patches = [p for p in patches if os.path.basename(p)[:-6] in a.name]
+    elif a.ci:
+        patches = [patches[(seed + i * len(patches) // CI) % len(patches)] for i in range(CI)]
+    print(f"{len(patches)} mutants, seed {seed}", flush=True)
+    copy = Copy(os.path.abspath(os.path.join(a.build, "mutants")))
+    survived = 0
+    for n, patch in enumerate(patches, 1):
+        name = os.path.basename(patch)[:-6]
+        with open(patch, encoding="utf-8") as f:
+            why, checks = f.readline().strip(), [c.strip() for c in f.readline().removeprefix("checks:").split(";")]
+        tests = [c for c in checks if not c.startswith("powercut")]
+        if not copy.patch(patch):
+            sys.exit(f"{name}.patch does not apply any more: make it anew")
+        broken = copy.make(tests)
+        by = None if broken else caught_by(copy, checks, seed)
+        if not copy.patch(patch, back=True):
+            sys.exit(f"{name}.patch cannot be taken back")
+        if broken:
+            sys.exit(f"{name} does not build:\n{broken}")
+        survived += by is None
+        print(f"  [{n}/{len(patches)}] {name}: {why}\n      {'SURVIVED' if by is None else 'caught by ' + by}", flush=True)
+    return figures.publish(a.build, "mutants", [figures.row("mutants", len(patches), ""), figures.row("survived", survived, "", 0)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
