@@ -47,11 +47,14 @@ def fuzz(folder, target, seconds, seed, found):
     program = os.path.join(folder, "tests", "fuzz", "fuzz_" + target)
     corpus, work = os.path.join(HERE, "corpus", target), os.path.join(folder, "corpus", target)
     os.makedirs(work, exist_ok=True)
-    kept = sorted(os.path.join(corpus, f) for f in os.listdir(corpus))
-    replay = subprocess.run([program, "-timeout=20", *kept], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    kept = sorted(os.path.join(corpus, f) for f in os.listdir(corpus)) if os.path.isdir(corpus) else []
+    if not kept:
+        return target, 0, 0, 0, f"{corpus} is empty: tests/fuzz/seeds.py makes seeds"
+    replay = subprocess.run([program, "-timeout=20", f"-artifact_prefix={found}/{target}-", *kept], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                             env=ENVIRONMENT, check=False)
     if replay.returncode != 0:
-        return target, len(kept), 0, 0, f"the corpus fails:\n{replay.stdout[-3000:]}"
+        case = re.findall(r"Running: (\S+)", replay.stdout)
+        return target, len(kept), 0, 0, f"the corpus fails:\n{replay.stdout[-3000:]}\n  replay: {program} {case[-1] if case else ''}"
     before = set(os.listdir(found))
     argv = [program, f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={LARGEST.get(target, 2048)}", "-timeout=20", "-rss_limit_mb=2048",
             "-print_final_stats=1", f"-artifact_prefix={found}/{target}-", work, corpus]
@@ -78,7 +81,11 @@ def main():
     found = os.path.join(folder, "found")
     os.makedirs(found, exist_ok=True)
     seed = (commit_seed() if a.seed is None else a.seed) % 2147483647 or 1
-    targets = [t for t in build(folder) if not a.target or t in a.target]
+    targets = build(folder)
+    for name in a.target:
+        if name not in targets:
+            sys.exit(f"fuzz: there is no target {name}; there are {', '.join(targets)}")
+    targets = a.target or targets
     print(f"{len(targets)} fuzz targets, {a.seconds} s each, seed {seed}", flush=True)
     rows, bad, began = [], 0, time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
