@@ -132,7 +132,8 @@ static bool slow_path(struct board *b, uint32_t pc, const struct block_info *e)
             return true;
         }
     }
-    b->resume_valid = false;
+    if (b->resume_pc != pc) /* else an exact watch at this very address is about to look */
+        b->resume_valid = false;
     if (b->skip.left || b->s.icount >= b->skip.at)
         board_skip_probe(b, pc);
     if (b->trace)
