@@ -409,6 +409,9 @@ bool board_flash_replay(struct board *b, const struct board_flash_work *work, bo
 /** Make a board's flash like another one's, unsure bits included. @return false when `to` has power. */
 bool board_flash_copy(struct board *to, struct board *from);
 
+/** @return true when the range reads as `data`, or may do so: unsure bits are taken as they suit. */
+bool board_flash_may_be(struct board *b, uint32_t address, const void *data, uint32_t len);
+
 /** @return true when bits in the range read differently from one read to the next. */
 bool board_flash_unsure(const struct board *b, uint32_t address, uint32_t len);
 
@@ -479,6 +482,22 @@ int board_on_call(struct board *b, uint32_t address, board_answer *answer, void 
 /** Called before every block (or instruction, in CODE mode) that is executed; the rounds of a polling loop that are
  *  skipped are not. Slow. @param f NULL switches it off. */
 void board_on_trace(struct board *b, void (*f)(void *context, uint32_t pc, uint32_t size), void *context);
+
+/**
+ * Make a stopped board as another stopped one is: it goes on as that one would. The mode of execution, watches, answers
+ * and callbacks stay its own. Not in the middle of an IT block, of which Unicorn tells nothing; an exclusive access is
+ * forgotten.
+ * @return false when one of them runs, or a fault is about to be taken.
+ */
+bool board_copy(struct board *to, struct board *from);
+
+/**
+ * Go on by a block, or the few up to the one that holds the instruction at an address in flash; it does nothing this
+ * time, as after a glitch on the supply. In BLOCK mode.
+ * @param address of the next instruction, or of one that comes soon: so one inside an IT block is left out.
+ * @return false when it was not come to within 5 s, the longest that an erase may hold it back.
+ */
+bool board_skip_instruction(struct board *b, uint32_t address);
 
 /** @return a 64-bit hash over everything that can influence the future: memories, registers, peripherals, time. */
 uint64_t board_hash(struct board *b);

@@ -227,7 +227,7 @@ void board_reset_peripherals(struct board *b, bool power)
     board_iwdg_reset(b);
     b->s.reset_request = 0;
     b->s.invstate = 0;
-    b->bus_fault_late = b->fp_trap = false;
+    b->bus_fault_late = b->fp_trap = b->never = false;
     b->usage_fault = 0;
 }
 

@@ -128,7 +128,7 @@ void board_cpu_reset(struct board *b)
     b->s.invstate = (entry & 1u) == 0;
     b->resume_valid = false;
     b->asked = NULL;
-    b->fp_trap = b->bus_fault_late = b->code_changed = false;
+    b->fp_trap = b->bus_fault_late = b->code_changed = b->never = false;
     b->usage_fault = 0;
     for (unsigned i = 0; i < 16; i++)
         b->watch[i].hit = false;
@@ -227,6 +227,13 @@ static bool execute(struct board *b)
     if (b->s.invstate) {
         b->s.invstate = 0;
         board_fault(b, EXC_USAGE, 1u << 1, pc);
+        return true;
+    }
+    if (b->never) {
+        b->never = false;
+        board_say(b, "0x%08x must not be executed, says the MPU", pc);
+        b->s.nvic.mmfar = pc;
+        board_fault(b, EXC_MEM, 1u << 0, pc); /* IACCVIOL */
         return true;
     }
     if (b->usage_fault) {

@@ -55,6 +55,8 @@ static struct block_info *lookup(struct board *b, uint32_t pc, uint32_t size)
     e->pc = pc;
     e->size = (uint16_t) size;
     e->count = (uint16_t) board_decode_block(b, pc, size, &e->flags, &e->traits);
+    if (board_execute_never(b, pc))
+        e->flags |= BLOCK_NEVER;
     if (board_ram_page(b, pc)) {
         for (uint32_t at = pc; at < pc + size; at = (at | (CODE_PAGE - 1u)) + 1u) {
             uint8_t *page = board_ram_page(b, at);
@@ -111,6 +113,10 @@ static bool slow_path(struct board *b, uint32_t pc, const struct block_info *e)
         b->masked = true; /* until the masks or the NVIC change */
     }
     b->recheck = (e->flags & BLOCK_MASKS) != 0;
+    if (e->flags & BLOCK_NEVER) {
+        b->never = true;
+        return true;
+    }
     if ((e->flags & BLOCK_FP) && !board_fp_enabled(b)) {
         b->fp_trap = true;
         return true;

@@ -74,6 +74,7 @@ struct nvic {
     uint8_t priority[128];
     uint32_t vtor, aircr, scr, ccr, shcsr, cfsr, hfsr, mmfar, bfar, afsr, cpacr, fpccr, fpcar, fpdscr, demcr;
     uint32_t dwt_ctrl, dwt_base;
+    uint32_t mpu_ctrl, mpu_rnr, mpu_region[8][2]; /* RBAR without VALID and REGION, RASR */
     uint8_t event_register;
 };
 
@@ -226,7 +227,7 @@ struct block_info {
     uint8_t traits; /* TRAIT_ */
     uint16_t count;
 };
-enum { BLOCK_FP = 1, BLOCK_SEV = 2, BLOCK_MASKS = 4, BLOCK_CHECK = 8 };
+enum { BLOCK_FP = 1, BLOCK_SEV = 2, BLOCK_MASKS = 4, BLOCK_CHECK = 8, BLOCK_NEVER = 16 };
 #define BLOCK_CACHE 16384u
 
 enum { TRAIT_STORE = 1, TRAIT_UNSAFE = 2 };
@@ -273,6 +274,7 @@ struct board {
     bool recheck;        /* the last block may have changed them */
     bool irq_candidate;  /* an exception is pending that may preempt if the masks allow */
     bool fp_trap;        /* the next block has a floating point instruction that CPACR forbids */
+    bool never;          /* the next block must not be executed, says the MPU */
     bool bus_fault_late; /* a peripheral access was answered with an error: imprecise BusFault */
     bool code_changed;   /* flash pages that were executed have changed: leave the block and translate anew */
     bool dma_busy, dma_again;
@@ -421,6 +423,10 @@ int board_exception_priority(const struct board *b, unsigned exception);
 int board_active_priority(const struct board *b);
 uint32_t board_scs_read(struct board *b, uint32_t offset);
 void board_scs_write(struct board *b, uint32_t offset, uint32_t value, uint32_t mask);
+/** mpu.c. @return whether the MPU forbids to execute there. */
+bool board_execute_never(const struct board *b, uint32_t address);
+uint32_t board_mpu_read(const struct board *b, uint32_t offset);
+void board_mpu_write(struct board *b, uint32_t offset, uint32_t value);
 void board_systick_event(struct board *b);
 uint32_t board_dwt_read(struct board *b, uint32_t offset);
 void board_dwt_write(struct board *b, uint32_t offset, uint32_t value);

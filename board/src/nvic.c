@@ -341,7 +341,7 @@ static uint32_t scb_read(const struct board *b, uint32_t offset)
     case 0x004:
         return 2u; /* ICTR: 3 x 32 lines */
     default:
-        return 0; /* MPU_TYPE among them: no MPU here */
+        return 0;
     }
 }
 
@@ -361,6 +361,8 @@ uint32_t board_scs_read(struct board *b, uint32_t offset)
     }
     if (offset >= 0x400 && offset < 0x4F0)
         return priority_read(b, EXC_IRQ0 + offset - 0x400u);
+    if (offset >= 0xD90 && offset < 0xDBC)
+        return board_mpu_read(b, offset);
     return scb_read(b, offset);
 }
 
@@ -454,6 +456,8 @@ void board_scs_write(struct board *b, uint32_t offset, uint32_t value, uint32_t 
             irq_change(b, set, word, value & mask, (offset & 0x80u) == 0);
     } else if (offset >= 0x400 && offset < 0x4F0)
         priority_write(b, EXC_IRQ0 + offset - 0x400u, value, mask);
+    else if (offset >= 0xD90 && offset < 0xDBC)
+        board_mpu_write(b, offset, value);
     else
         scb_write(b, offset, value, mask);
     board_nvic_update(b);

@@ -173,3 +173,26 @@ bool board_flash_unsure(const struct board *b, uint32_t address, uint32_t len)
             return true;
     return false;
 }
+
+/** Where the bits differ, they are all unsure. A word may lie across the ends of the range. */
+static bool differ_unsurely(const struct weak *w, uint32_t address, uint8_t difference)
+{
+    for (unsigned i = 0; i < WEAK_WORDS && difference != 0; i++)
+        if (w->word[i].address && address - w->word[i].address < 4u)
+            difference &= (uint8_t) ~(w->word[i].unsure >> (8u * (address - w->word[i].address)));
+    return difference == 0;
+}
+
+bool board_flash_may_be(struct board *b, uint32_t address, const void *data, uint32_t len)
+{
+    const uint8_t *is = b->flash + (address - FOTA_FLASH_BASE), *be = data;
+    if (address - FOTA_FLASH_BASE >= FOTA_FLASH_SIZE || len > FOTA_FLASH_BASE + FOTA_FLASH_SIZE - address)
+        return false;
+    board_weak_calm(b);
+    if (memcmp(is, be, len) == 0)
+        return true;
+    for (uint32_t i = 0; b->weak.any && i < len; i++)
+        if (is[i] != be[i] && !differ_unsurely(&b->weak, address + i, is[i] ^ be[i]))
+            return false;
+    return b->weak.any;
+}

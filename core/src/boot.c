@@ -38,7 +38,7 @@ static int check(const struct fota_flash *flash, unsigned slot, const struct fot
 {
     struct fota_header *header = &image->header;
     const uint8_t *raw = (const uint8_t *) header;
-    uint8_t digest[FOTA_SHA256_SIZE], vectors[8];
+    uint8_t vectors[sizeof image->vectors];
     /* the floor gates what may be installed and tried, not what was confirmed: see fota_boot_decide() */
     struct fota_target any_floor = *target;
     int error = flash->read(flash->ctx, fota_slot_base(slot), header, sizeof *header);
@@ -53,13 +53,17 @@ static int check(const struct fota_flash *flash, unsigned slot, const struct fot
         error = fota_header_fits(header, &any_floor);
     }
     if (error == FOTA_OK)
-        error = fota_header_verify(raw, keys, key_count);
+        error = fota_header_prove(raw, keys, key_count, image->proof);
+    if (error == FOTA_OK && memcmp(image->proof, raw + FOTA_HEADER_SIGNED, FOTA_PROOF_SIZE) != 0)
+        error = FOTA_E_SIGNATURE;
     if (error == FOTA_OK)
-        error = fota_slot_digest(flash, slot, header->image_size, NULL, digest, vectors);
-    if (error == FOTA_OK && memcmp(digest, header->sha256[slot], FOTA_SHA256_SIZE) != 0)
+        error = fota_slot_digest(flash, slot, header->image_size, NULL, image->sha256, vectors);
+    if (error == FOTA_OK && memcmp(image->sha256, header->sha256[slot], FOTA_SHA256_SIZE) != 0)
         error = FOTA_E_HASH;
     if (error == FOTA_OK)
         error = fota_vectors_check(vectors, header->image_size, slot);
+    if (error == FOTA_OK)
+        memcpy(image->vectors, vectors, sizeof image->vectors);
     return error;
 }
 
@@ -178,10 +182,17 @@ int fota_boot_record_reject(struct fota_journal *journal, const struct fota_deci
 int fota_boot_record_attempt(struct fota_journal *journal, const struct fota_decision *d)
 {
     struct fota_record record = {.type = FOTA_RECORD_TRIAL, .slot = d->slot, .arg = d->attempt};
-    int error;
+    int error = FOTA_OK;
 
     if (d->attempt == 0)
         return FOTA_OK;
+    /* Found, and not known as pending: its header may be half written, and read well this time only. Made firm, or the
+     * trial might confirm what does not verify at the next boot. */
+    if (journal->state.trial == FOTA_TRIAL_NONE)
+        error = journal->flash->program(journal->flash->ctx, fota_slot_base(d->slot), &d->image.header,
+                                        sizeof d->image.header);
+    if (error != FOTA_OK)
+        return error;
     memcpy(record.identity, d->image.identity, FOTA_IDENTITY_SHORT);
     error = fota_journal_append(journal, &record);
     if (error == FOTA_E_JOURNAL_FULL && journal->present) { /* so many resets that the journal is full: no more tries */

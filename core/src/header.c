@@ -45,17 +45,27 @@ void fota_header_identity(const uint8_t raw[FOTA_HEADER_SIZE], uint8_t identity[
     fota_sha256(raw, FOTA_HEADER_SIGNED, identity);
 }
 
-int fota_header_verify(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count)
+int fota_header_prove(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count,
+                      uint8_t proof[FOTA_PROOF_SIZE])
 {
     uint8_t identity[FOTA_IDENTITY_SIZE];
 
+    memset(proof, 0, FOTA_PROOF_SIZE);
     for (unsigned i = 0; i < count; i++) {
         if (memcmp(keys[i].id, raw + offsetof(struct fota_header, key_id), FOTA_KEY_ID_SIZE) == 0) {
             fota_header_identity(raw, identity);
-            return fota_ecdsa_verify(keys[i].point, identity, raw + FOTA_HEADER_SIGNED);
+            return fota_ecdsa_prove(keys[i].point, identity, raw + FOTA_HEADER_SIGNED, proof);
         }
     }
     return FOTA_E_KEY;
+}
+
+int fota_header_verify(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count)
+{
+    uint8_t proof[FOTA_PROOF_SIZE];
+    int error = fota_header_prove(raw, keys, count, proof);
+
+    return error == FOTA_OK && memcmp(proof, raw + FOTA_HEADER_SIGNED, sizeof proof) != 0 ? FOTA_E_SIGNATURE : error;
 }
 
 int fota_header_fits(const struct fota_header *header, const struct fota_target *target)

@@ -295,9 +295,11 @@ static void records_of_a_decision(void **state)
 {
     struct fota_decision d = {.slot = 1, .attempt = 2, .reject = FOTA_SLOT_NONE};
     struct fota_journal journal;
+    struct fota_header header;
     uint32_t used;
 
     (void) state;
+    d.image.header.counter = 0x12345678;
     assert_int_equal(fota_journal_open(&journal, &flash.port), FOTA_OK);
     assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_E_JOURNAL_FULL);
     assert_int_equal(fota_journal_maintain(&journal), FOTA_OK);
@@ -306,6 +308,13 @@ static void records_of_a_decision(void **state)
     assert_int_equal(journal.used, used);
     memset(d.image.identity, 9, sizeof d.image.identity);
     assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_OK);
+    /* it was found without a record: what was verified of its header is made firm */
+    assert_int_equal(flash.port.read(flash.port.ctx, fota_slot_base(1), &header, sizeof header), FOTA_OK);
+    assert_memory_equal(&header, &d.image.header, sizeof header);
+    d.image.header.counter = 0; /* on trial already: not again */
+    assert_int_equal(fota_boot_record_attempt(&journal, &d), FOTA_OK);
+    assert_int_equal(flash.port.read(flash.port.ctx, fota_slot_base(1), &header, sizeof header), FOTA_OK);
+    assert_int_equal(header.counter, 0x12345678);
     assert_int_equal(journal.state.trial, FOTA_TRIAL_RUNNING);
     assert_int_equal(journal.state.attempts, 2);
     assert_true(fota_image_is(&journal.state.candidate, 1, d.image.identity));

@@ -101,7 +101,9 @@ _Noreturn static void start_application(void)
     }
     if (d->attempt > 0)
         watchdog_start();
-    chip_jump(fota_slot_code(d->slot));
+    if (fota_boot_sure(&chip_flash, boot.config.target.floor, d) != FOTA_BOOT_SURE)
+        chip_reset(); /* somebody skips instructions */
+    chip_jump(fota_slot_code(d->slot), d->image.vectors);
 }
 
 /* --- the link --------------------------------------------------------------------------------------------------- */

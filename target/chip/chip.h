@@ -105,8 +105,14 @@ void backup_write(enum backup_word word, uint32_t value);
 
 /* --- jump.c ----------------------------------------------------------------------------------------------------- */
 
-/** Leave the chip as after reset and start the image whose vector table lies at `vectors`. Does not return.
- */
-_Noreturn void chip_jump(uint32_t vectors);
+/** From now on nothing is executed but a part of the flash: whatever else a skipped instruction jumps to is a MemManage
+ *  fault (ARMv7-M ARM B3.5). Until chip_jump(). @param base of that part, aligned to its size. @param bits its size is
+ *  2 to that; at least 5. */
+void chip_execute_only(uint32_t base, unsigned bits);
+
+/** Leave the chip as after reset and start an image. Does not return.
+ *  @param vectors address of its vector table. @param start the table's first two words, as they were verified: stack
+ *  pointer and start address; resets the chip when the latter is not behind `vectors`. */
+_Noreturn void chip_jump(uint32_t vectors, const uint32_t start[2]);
 
 #endif

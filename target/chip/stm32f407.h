@@ -124,6 +124,20 @@ struct scb_regs {
     volatile uint32_t CPUID, ICSR, VTOR, AIRCR, SCR, CCR, SHPR[3], SHCSR, CFSR, HFSR, DFSR, MMFAR, BFAR;
 };
 #define SCB ((struct scb_regs *) 0xE000ED00u)
+/* ARMv7-M ARM B3.5 */
+struct mpu_regs {
+    volatile uint32_t TYPE, CTRL, RNR, RBAR, RASR;
+};
+#define MPU ((struct mpu_regs *) 0xE000ED90u)
+#define MPU_CTRL_ENABLE BIT(0)
+#define MPU_CTRL_PRIVDEFENA BIT(2)
+#define MPU_RBAR_VALID BIT(4) /* with the region's number in bits 3:0 */
+#define MPU_RASR_ENABLE BIT(0)
+#define MPU_RASR_SIZE(bits) (((bits) -1u) << 1)
+#define MPU_RASR_CACHED BIT(17)
+#define MPU_RASR_FULL_ACCESS (3u << 24)
+#define MPU_RASR_XN BIT(28)
+
 #define SCB_ICSR_PENDSTCLR BIT(25)
 #define SCB_ICSR_PENDSVCLR BIT(27)
 #define SCB_AIRCR_RESET 0x05FA0004u /* key and SYSRESETREQ */

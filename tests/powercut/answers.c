@@ -90,12 +90,17 @@ static uint64_t verify_returned(void *ctx, struct board *b)
 {
     struct answers *a = ctx;
     unsigned slot = a->verify.slot;
+    uint8_t proof[FOTA_PROOF_SIZE] = {0};
+    int result = (int) board_register(b, BOARD_R0);
 
     if (!a->verify.under_way)
         return 0;
     a->verify.under_way = false;
     a->compared++;
-    if ((int) board_register(b, BOARD_R0) != a->verify.result)
+    (void) board_read(b, a->verify.proof, proof, sizeof proof);
+    if (result == FOTA_OK && memcmp(proof, a->verify.signature, sizeof proof) != 0)
+        result = FOTA_E_SIGNATURE;
+    if (result != a->verify.result)
         disagree(a, "a signature");
     a->verify_cost = board_counters(b)->instructions - a->verify.since + (a->rounds - a->verify.rounds) * a->round_cost;
     if (slot < sizeof a->known / sizeof a->known[0]) {
@@ -109,8 +114,20 @@ static uint64_t verify_returned(void *ctx, struct board *b)
     return 0;
 }
 
-/* fota_header_verify(raw, keys, count). */
-static uint64_t header_verify(void *ctx, struct board *b)
+static uint64_t answer(struct answers *a, struct board *b, int result, uint64_t cost)
+{
+    uint8_t proof[FOTA_PROOF_SIZE] = {0};
+
+    if (result == FOTA_OK)
+        memcpy(proof, a->verify.signature, sizeof proof);
+    (void) board_write(b, a->verify.proof, proof, sizeof proof);
+    board_register_set(b, BOARD_R0, (uint32_t) result);
+    a->hosted++;
+    return cost;
+}
+
+/* fota_header_prove(raw, keys, count, proof). */
+static uint64_t header_prove(void *ctx, struct board *b)
 {
     struct answers *a = ctx;
     uint8_t raw[FOTA_HEADER_SIZE];
@@ -121,22 +138,18 @@ static uint64_t header_verify(void *ctx, struct board *b)
     if (count > FOTA_CONFIG_KEYS || !board_read(b, board_register(b, BOARD_R0), raw, sizeof raw) ||
         !board_read(b, board_register(b, (enum board_register)(BOARD_R0 + 1)), keys, count * sizeof keys[0]))
         return 0;
+    a->verify.proof = board_register(b, (enum board_register)(BOARD_R0 + 3));
+    memcpy(a->verify.signature, raw + FOTA_HEADER_SIGNED, sizeof a->verify.signature);
     fota_sha256(raw, sizeof raw, a->verify.digest);
     for (slot = 0; slot < a->known_count; slot++)
         if (memcmp(a->known[slot].digest, a->verify.digest, 32) == 0)
             break;
-    if (!a->by_arm && slot < a->known_count) {
-        board_register_set(b, BOARD_R0, (uint32_t) a->known[slot].result);
-        a->hosted++;
-        return a->known[slot].cost;
-    }
+    if (!a->by_arm && slot < a->known_count)
+        return answer(a, b, a->known[slot].result, a->known[slot].cost);
     a->verify.result = fota_header_verify(raw, keys, count);
     /* a torn header: without its key the Arm code is soon done; with it, no two of them take quite the same time */
-    if (!a->by_arm && a->verify.result != FOTA_E_KEY && a->verify.result != FOTA_OK && a->verify_cost != 0) {
-        board_register_set(b, BOARD_R0, (uint32_t) a->verify.result);
-        a->hosted++;
-        return a->verify_cost;
-    }
+    if (!a->by_arm && a->verify.result != FOTA_E_KEY && a->verify.result != FOTA_OK && a->verify_cost != 0)
+        return answer(a, b, a->verify.result, a->verify_cost);
     a->verify.slot = slot;
     a->verify.since = board_counters(b)->instructions;
     a->verify.rounds = a->rounds;
@@ -157,13 +170,13 @@ bool answers_install(struct answers *a, struct board *board, const char *path)
         return false;
     }
     round = symbol(&elf, "br_sha2small_round");
-    verify = symbol(&elf, "fota_header_verify");
+    verify = symbol(&elf, "fota_header_prove");
     pack_buffer_free(&elf);
     if (round == 0 || verify == 0) {
-        fprintf(stderr, "%s has no br_sha2small_round or no fota_header_verify\n", path);
+        fprintf(stderr, "%s has no br_sha2small_round or no fota_header_prove\n", path);
         return false;
     }
-    return board_on_call(board, round, sha256_round, a) >= 0 && board_on_call(board, verify, header_verify, a) >= 0;
+    return board_on_call(board, round, sha256_round, a) >= 0 && board_on_call(board, verify, header_prove, a) >= 0;
 }
 
 void answers_reset(struct answers *a, struct board *board)

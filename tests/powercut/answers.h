@@ -26,7 +26,9 @@ struct answers {
         int watch;
         uint64_t since; /* instructions */
         uint64_t rounds;
-        uint32_t state; /* rounds: address of the state */
+        uint32_t state;                     /* rounds: address of the state */
+        uint32_t proof;                     /* verification: where it goes */
+        uint8_t signature[FOTA_PROOF_SIZE]; /* what it must be */
         uint32_t expected[8];
         int result;
         unsigned slot;

@@ -54,14 +54,12 @@ struct slots images_in(struct board *board)
     struct slots slots;
 
     for (unsigned slot = 0; slot < 2u; slot++) {
-        const uint8_t *at = board_flash(board) + (fota_slot_base(slot) - FOTA_FLASH_BASE);
-
         slots.in[slot] = ORACLE_NONE;
         slots.unsure[slot] = board_flash_unsure(board, fota_slot_base(slot), FOTA_SLOT_SIZE);
         for (uint8_t i = 0; i < IMAGES; i++) {
             const struct pack_buffer *whole = &images[i].slot[slot];
 
-            if (memcmp(at, whole->data, whole->size) == 0)
+            if (board_flash_may_be(board, fota_slot_base(slot), whole->data, (uint32_t) whole->size))
                 slots.in[slot] = i;
         }
     }

@@ -228,6 +228,8 @@ const char *oracle_boot(struct oracle *o, const struct oracle_world *w, enum ora
 
         if (b->confirmed != ORACLE_NONE && slots->in[b->confirmed_slot] != b->confirmed)
             return "the confirmed image was touched";
+        if (b->confirmed != ORACLE_NONE && slots->unsure[b->confirmed_slot])
+            return "the confirmed image does not read firmly";
         decide(w, b, cause, slots, &all);
         for (unsigned k = 0; k < all.count; k++) {
             if (all.list[k].slot != seen->slot)

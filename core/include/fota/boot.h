@@ -22,6 +22,9 @@ struct fota_slot_image {
     int error; /* FOTA_OK: header, signature, hash and vectors are good */
     struct fota_header header;
     uint8_t identity[FOTA_IDENTITY_SIZE];
+    /* what was computed, for the second look: what the signature's r must be, the digest of the code, its vectors */
+    uint8_t proof[FOTA_PROOF_SIZE], sha256[FOTA_SHA256_SIZE];
+    uint32_t vectors[2];
 };
 
 /** Check a slot as it is done at every boot: header, product and hardware, signature, SHA-256 and vector
@@ -60,8 +63,17 @@ void fota_boot_decide(const struct fota_boot_state *state, enum fota_reset_cause
  *  @return FOTA_OK or the journal's error; the rest of the decision stands all the same. */
 int fota_boot_record_reject(struct fota_journal *journal, const struct fota_decision *decision);
 
-/** Record the attempt of a decision, if it is a trial: right before the jump.
+/** Record the attempt of a decision, if it is a trial: right before the jump. The header of an image that was found
+ *  without a record about it is programmed again first, with what was verified.
  *  @return FOTA_OK or the journal's error; then there must be no jump into the trial. */
 int fota_boot_record_attempt(struct fota_journal *journal, const struct fota_decision *decision);
+
+#define FOTA_BOOT_SURE 0x5AC3963Cu
+
+/** The second look, right before the jump and after the attempt was recorded: whether everything that fota_slot_check()
+ *  and fota_boot_decide() compared is equal, from what they computed, the flash and the journal. No instruction skipped
+ *  in one of the two makes both say yes.
+ *  @param floor_builtin as above. @return FOTA_BOOT_SURE, or another number. */
+uint32_t fota_boot_sure(const struct fota_flash *flash, uint32_t floor_builtin, const struct fota_decision *decision);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define FOTA_SHA256_SIZE 32u
 #define FOTA_SIGNATURE_SIZE 64u  /* r and s, 32 bytes each, big-endian */
+#define FOTA_PROOF_SIZE 32u      /* what r must be: see fota_ecdsa_prove() */
 #define FOTA_PUBLIC_KEY_SIZE 64u /* x and y of the point, 32 bytes each, big-endian */
 #define FOTA_KEY_ID_SIZE 8u      /* the first bytes of the SHA-256 over the public key's 64 bytes */
 
@@ -28,8 +29,15 @@ void fota_sha256_out(const struct fota_sha256 *hash, uint8_t out[FOTA_SHA256_SIZ
 /** SHA-256 of one piece of memory. */
 void fota_sha256(const void *data, size_t length, uint8_t out[FOTA_SHA256_SIZE]);
 
-/** Check an ECDSA P-256 signature (FIPS 186-4) over a SHA-256 digest.
+/** Compute what r must be in an ECDSA P-256 signature over a SHA-256 digest (FIPS 186-4, 6.4: step 6, before the
+ *  comparison). It is kept as a proof: whoever must not be fooled by one skipped instruction compares it once more.
  *  @param key x‖y. @param digest the SHA-256. @param signature r‖s.
+ *  @param proof as r, big-endian; or all zero, which no r is, when the signature is not good for other reasons.
+ *  @return FOTA_OK when it was computed, else FOTA_E_SIGNATURE. */
+int fota_ecdsa_prove(const uint8_t key[FOTA_PUBLIC_KEY_SIZE], const uint8_t digest[FOTA_SHA256_SIZE],
+                     const uint8_t signature[FOTA_SIGNATURE_SIZE], uint8_t proof[FOTA_PROOF_SIZE]);
+
+/** Check an ECDSA P-256 signature over a SHA-256 digest. Parameters as above.
  *  @return FOTA_OK or FOTA_E_SIGNATURE. */
 int fota_ecdsa_verify(const uint8_t key[FOTA_PUBLIC_KEY_SIZE], const uint8_t digest[FOTA_SHA256_SIZE],
                       const uint8_t signature[FOTA_SIGNATURE_SIZE]);

@@ -86,6 +86,11 @@ void fota_header_identity(const uint8_t raw[FOTA_HEADER_SIZE], uint8_t identity[
  *  @param keys trusted keys. @param count 0 … any. @return FOTA_OK, FOTA_E_KEY or FOTA_E_SIGNATURE. */
 int fota_header_verify(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count);
 
+/** The same up to the comparison: what the signature's r must be. @param proof see fota_ecdsa_prove(); all zero when
+ *  no key was found. @return FOTA_OK, FOTA_E_KEY or FOTA_E_SIGNATURE. */
+int fota_header_prove(const uint8_t raw[FOTA_HEADER_SIZE], const struct fota_key *keys, unsigned count,
+                      uint8_t proof[FOTA_PROOF_SIZE]);
+
 /** Check a decoded header against a device. @return FOTA_OK, FOTA_E_PRODUCT, FOTA_E_HW_REVISION or
  * FOTA_E_FLOOR. */
 int fota_header_fits(const struct fota_header *header, const struct fota_target *target);

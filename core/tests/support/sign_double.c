@@ -14,12 +14,13 @@ static void make(const uint8_t point[FOTA_PUBLIC_KEY_SIZE], const uint8_t digest
         signature[i] = (uint8_t) (point[i] ^ (digest[i % FOTA_SHA256_SIZE] + i));
 }
 
-int fota_ecdsa_verify(const uint8_t key[FOTA_PUBLIC_KEY_SIZE], const uint8_t digest[FOTA_SHA256_SIZE],
-                      const uint8_t signature[FOTA_SIGNATURE_SIZE])
+int fota_ecdsa_prove(const uint8_t key[FOTA_PUBLIC_KEY_SIZE], const uint8_t digest[FOTA_SHA256_SIZE],
+                     const uint8_t signature[FOTA_SIGNATURE_SIZE], uint8_t proof[FOTA_PROOF_SIZE])
 {
     uint8_t expected[FOTA_SIGNATURE_SIZE];
 
     make(key, digest, expected);
+    memcpy(proof, expected, FOTA_PROOF_SIZE);
     return memcmp(expected, signature, sizeof expected) == 0 ? FOTA_OK : FOTA_E_SIGNATURE;
 }
 
