@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -36,7 +36,7 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: lint test-unit test-system test-console test-browser powercut-ci hostile-ci fuzz-ci mutants-ci size ## all tests; what CI runs
+test: lint test-unit test-system test-console test-browser powercut-ci glitch-ci arbitrary-ci hostile-ci fuzz-ci mutants-ci size ## all tests; what CI runs
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan
@@ -63,6 +63,18 @@ mutants: need $(B)/build.ninja ## deliberate bugs, one at a time: each must be c
 
 mutants-ci: need $(B)/build.ninja ## three of them, others with each commit
 	@tests/mutants/mutants.py --build $(B) --ci
+
+glitch: build ## each instruction of the bootloader skipped once, with an image in place that must not be booted: hours
+	@tests/glitch/campaign.py --build $(B)
+
+glitch-ci: build ## a share of them, another one with each commit
+	@tests/glitch/campaign.py --build $(B) --ci
+
+arbitrary: build ## 20 000 arbitrary contents of the flash: decided within 2 s, nothing unsigned is entered
+	@tests/arbitrary/campaign.py --build $(B)
+
+arbitrary-ci: build ## a thousand of them, others with each commit
+	@tests/arbitrary/campaign.py --build $(B) --ci
 
 hostile: build ## 2 400 updates over a line that damages, loses, delays and babbles, with resets; 60 with gateway, hub and broker killed
 	@tests/hostile/campaign.py --build $(B)

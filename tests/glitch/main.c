@@ -20,10 +20,11 @@
 #include <string.h>
 
 #define BOOT_NS (2u * RIG_SECOND)
-#define LIVE_NS (700u * 1000000ull) /* after the skip: a boot of these small images takes 0.2 s, and a reset may come  \
-                                     */
-#define PART_LENGTH 600u            /* instructions from the beginning of such a part to a skip inside the loops */
-#define ALWAYS 3u                   /* executions of an address that are tried whatever --share says */
+#define LIVE_NS                                                                                                        \
+    (700u * 1000000ull)  /* after the skip: a boot of these small images takes 0.2 s, and a reset may come             \
+                          */
+#define PART_LENGTH 600u /* instructions from the beginning of such a part to a skip inside the loops */
+#define ALWAYS 3u        /* executions of an address that are tried whatever --share says */
 
 static struct {
     struct rig *reference, *trial;

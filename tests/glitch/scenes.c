@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenes.h"
 
-#include "fota/journal.h"
+#include "memory_flash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,42 +9,6 @@
 
 /* Whole slots: header and code. */
 static struct pack_buffer old_a, old_b, next_a, next_b;
-
-/* --- a flash in memory, for the journal ------------------------------------------------------------------------- */
-
-static int memory_read(void *ctx, uint32_t address, void *out, uint32_t length)
-{
-    memcpy(out, (const uint8_t *) ctx + (address - FOTA_FLASH_BASE), length);
-    return FOTA_OK;
-}
-
-static int memory_program(void *ctx, uint32_t address, const void *data, uint32_t length)
-{
-    memcpy((uint8_t *) ctx + (address - FOTA_FLASH_BASE), data, length);
-    return FOTA_OK;
-}
-
-static int memory_erase(void *ctx, unsigned sector)
-{
-    memset((uint8_t *) ctx + (fota_sector_base(sector) - FOTA_FLASH_BASE), 0xFF, fota_sector_size(sector));
-    return FOTA_OK;
-}
-
-static void record(uint8_t *flash, uint8_t type, unsigned slot, const struct pack_buffer *image, uint32_t arg)
-{
-    struct fota_flash port = {.ctx = flash, .read = memory_read, .program = memory_program, .erase = memory_erase};
-    struct fota_record r = {.type = type, .slot = (uint8_t) slot, .arg = arg};
-    struct fota_journal journal;
-    uint8_t identity[FOTA_IDENTITY_SIZE];
-
-    fota_header_identity(image->data, identity);
-    memcpy(r.identity, identity, FOTA_IDENTITY_SHORT);
-    if (fota_journal_open(&journal, &port) != FOTA_OK || fota_journal_maintain(&journal) != FOTA_OK ||
-        fota_journal_append(&journal, &r) != FOTA_OK) {
-        fprintf(stderr, "the journal cannot be written\n");
-        exit(2);
-    }
-}
 
 static uint8_t *put(uint8_t *flash, unsigned slot, const struct pack_buffer *image)
 {
@@ -61,9 +25,9 @@ static void confirmed_and(uint8_t *flash, const struct pack_buffer *a, struct pa
 {
     (void) put(flash, FOTA_SLOT_A, a);
     (void) put(flash, FOTA_SLOT_B, b);
-    record(flash, FOTA_RECORD_CONFIRMED, FOTA_SLOT_A, a,
-           ((const struct fota_header *) (const void *) a->data)->counter);
-    record(flash, FOTA_RECORD_PENDING, FOTA_SLOT_B, b, 0);
+    memory_record(flash, FOTA_RECORD_CONFIRMED, FOTA_SLOT_A, a->data,
+                  ((const struct fota_header *) (const void *) a->data)->counter);
+    memory_record(flash, FOTA_RECORD_PENDING, FOTA_SLOT_B, b->data, 0);
 }
 
 static struct pack_buffer changed(const struct pack_buffer *image, size_t offset)
@@ -121,7 +85,7 @@ static void alone(uint8_t *flash)
 static void confirmed_is_tampered(uint8_t *flash)
 {
     put(flash, FOTA_SLOT_A, &next_a)[FOTA_HEADER_SIZE + 4000u] ^= 1u;
-    record(flash, FOTA_RECORD_CONFIRMED, FOTA_SLOT_A, &next_a, 1);
+    memory_record(flash, FOTA_RECORD_CONFIRMED, FOTA_SLOT_A, next_a.data, 1);
 }
 
 const struct glitch_scene glitch_scenes[] = {

@@ -1,23 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The hostile-link campaign (tests/hostile/main.c): seeded updates over a bad line, on as many cores as there are. `--ci` makes a hundred, others with each
-commit; the full campaign more than two thousand, always the same and then others."""
+commit; the full campaign more than two thousand."""
 import argparse
 import collections
-import concurrent.futures
-import json
 import os
-import subprocess
 import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-sys.path.insert(0, os.path.join(ROOT, "tests", "powercut"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import figures  # noqa: E402
-from campaign import commit_seed  # noqa: E402
+from pool import commit_seed, run_all  # noqa: E402
 
 PIECE = 25
+LIMIT_S = 900  # of a piece, which takes a minute
 
 
 def main():
@@ -33,18 +31,12 @@ def main():
     program = os.path.join(a.build, "tests", "hostile")
     totals, bad, began = collections.Counter(), False, time.monotonic()
     print(f"hostile link, runs {first} to {first + runs - 1}", flush=True)
-    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        jobs = [pool.submit(subprocess.run, [program, str(first + n), str(min(PIECE, runs - n))], capture_output=True, text=True, check=False)
-                for n in range(0, runs, PIECE)]
-        for n, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            done = job.result()
-            if done.returncode != 0:
-                bad = True
-                print(done.stderr.rstrip(), flush=True)
-            if done.stdout.startswith("{"):
-                totals.update(json.loads(done.stdout))
-            if n % 8 == 0 or n == len(jobs):
-                print(f"  {totals['runs']} of {runs} runs, {totals['wrong']} wrong; {time.monotonic() - began:.0f} s", flush=True)
+    argvs = [[program, str(first + n), str(min(PIECE, runs - n))] for n in range(0, runs, PIECE)]
+    for n, result, good in run_all(argvs, a.jobs, LIMIT_S):
+        bad = bad or not good
+        totals.update(result or {})
+        if n % 8 == 0 or n == len(argvs):
+            print(f"  {totals['runs']} of {runs} runs, {totals['wrong']} wrong; {time.monotonic() - began:.0f} s", flush=True)
     rows = [figures.row("runs", totals["runs"], "", ok=totals["runs"] == runs), figures.row("confirmed", totals["confirmed"], ""),
             figures.row("rolled_back", totals["rolled_back"], ""), figures.row("failed_with_reason", totals["failed"], ""),
             figures.row("unbootable", totals["unbootable"], "", 0), figures.row("overtime", totals["overtime"], "", 0),

@@ -143,7 +143,7 @@ static bool live(uint64_t seed)
 {
     static const uint8_t jobs[] = {SECOND, SECOND, SECOND, THIRD, IS_LATE, FAULTS, RESETS, IS_BAD};
     struct rig *rig = run.rig;
-    uint64_t random = seed * 0x9E3779B97F4A7C15u;
+    uint64_t random = seed;
     uint8_t image = jobs[random_of(&random) % sizeof jobs];
     struct fota_link_info info;
 

@@ -19,7 +19,7 @@ import demo  # noqa: E402
 import figures  # noqa: E402
 import fleet  # noqa: E402
 from bench_setup import Bench, Proc, wait_until  # noqa: E402
-from campaign import commit_seed  # noqa: E402
+from pool import commit_seed  # noqa: E402
 from fotatest import Broker, free_port  # noqa: E402
 
 ENDS = ("confirmed", "rolled-back", "failed")

@@ -13,9 +13,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-sys.path.insert(0, os.path.join(ROOT, "tests", "powercut"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 import figures  # noqa: E402
-from campaign import commit_seed  # noqa: E402
+from pool import commit_seed  # noqa: E402
 
 CI = 3
 SHARES = (0.1, 0.99)  # of the cuts of a scene: few first; 1.0 would spread them over the configurations

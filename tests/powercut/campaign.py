@@ -4,8 +4,6 @@
 cuts, another one with each commit. A failure prints the line that replays it."""
 import argparse
 import collections
-import concurrent.futures
-import json
 import os
 import subprocess
 import sys
@@ -13,24 +11,14 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
-import figures  # noqa: E402  pylint: disable=wrong-import-position
+sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
+import figures  # noqa: E402
+from pool import commit_seed, run_all  # noqa: E402
 
 CONFIGS = 6
 CI_SHARE = 0.14
 LEAST = {"full": 200000, "ci": 20000}
-
-
-def commit_seed():
-    """A number that changes with the commit."""
-    p = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return int(p.stdout[:8], 16) if p.returncode == 0 else 1
-
-
-def run(program, scene, config, share, seed):
-    argv = [program, "--share", str(share), "--seed", str(seed), scene, str(config)]
-    p = subprocess.run(argv, capture_output=True, text=True, check=False)
-    lines = p.stdout.splitlines()
-    return argv, p.returncode, json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None, p.stderr
+LIMIT_S = {"full": 3600, "ci": 600}  # of one part, of which the longest take a tenth of that
 
 
 def main():
@@ -57,23 +45,17 @@ def main():
     print(f"power cuts, seed {seed}: {len(units)} runs of {len(units) if arguments.ci else len(units) // CONFIGS} scenes",
           flush=True)
 
+    mode = "ci" if arguments.ci else "full"
     totals = collections.Counter()
     failed, began = False, time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        jobs = [pool.submit(run, program, *unit, seed) for unit in units]
-        for n, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            argv, status, result, errors = job.result()
-            failed = failed or status != 0
-            if errors:
-                print(errors.rstrip(), flush=True)
-            if result is None:
-                print(f"  {' '.join(argv)}: exit status {status}, no result", flush=True)
-                continue
-            totals.update({k: v for k, v in result.items() if isinstance(v, int)})
-            print(f"  [{n}/{len(units)}] {result['scene']}, configuration {result['config']}: {result['operations']} "
-                  f"operations, {result['cuts']} cuts, {result['bricked']} bricked; "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
-    mode = "ci" if arguments.ci else "full"
+    argvs = [[program, "--share", str(part), "--seed", str(seed), scene, str(config)] for scene, config, part in units]
+    for n, result, good in run_all(argvs, arguments.jobs, LIMIT_S[mode]):
+        failed = failed or not good
+        if result is None:
+            continue
+        totals.update({k: v for k, v in result.items() if isinstance(v, int)})
+        print(f"  [{n}/{len(units)}] {result['scene']}, configuration {result['config']}: {result['operations']} operations, {result['cuts']} cuts, "
+              f"{result['bricked']} bricked; {time.monotonic() - began:.0f} s", flush=True)
     whole = not arguments.scene and arguments.share is None
     rows = [figures.row("cuts", totals["cuts"], "", LEAST[mode] if whole else None,
                         ok=not whole or totals["cuts"] >= LEAST[mode]),
