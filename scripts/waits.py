@@ -82,9 +82,11 @@ def called(call):
 class Unit:
     """A source file: its functions, and which of them read hardware."""
 
-    def __init__(self, root):
+    def __init__(self, root, file):
         self.functions = {}
         for node in root.get("inner", []):
+            if node.get("file", file).endswith(".c") and os.path.realpath(node.get("file", file)) != os.path.realpath(file):
+                continue  # a library's source, included for its static functions
             if node.get("kind") == "FunctionDecl" and any(c.get("kind") == "CompoundStmt" for c in node.get("inner", [])):
                 self.functions[node["name"]] = node
         self.static = {n for n, f in self.functions.items() if f.get("storageClass") == "static"}
@@ -242,7 +244,7 @@ def parse(job):
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"waits: {' '.join(command)}\n{done.stderr}")
-    return Unit(locate(json.loads(done.stdout)))
+    return Unit(locate(json.loads(done.stdout)), os.path.join(directory, command[-1]))
 
 
 CLANG = ["clang", "--target=arm-none-eabi", "-mcpu=cortex-m4", "-mthumb", "-ffreestanding", "-fsyntax-only", "-w", "-Xclang", "-ast-dump=json"]

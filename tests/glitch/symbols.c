@@ -34,7 +34,9 @@ static void take(struct symbols *s, const struct pack_buffer *elf, const Elf32_S
     size_t count = table->sh_size / sizeof *symbols;
 
     s->list = calloc(count, sizeof *s->list);
-    for (size_t i = 0; s->list != NULL && i < count; i++) {
+    if (s->list == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
         const Elf32_Sym *symbol = &symbols[i];
         struct symbol *to = &s->list[s->count];
 
@@ -46,8 +48,7 @@ static void take(struct symbols *s, const struct pack_buffer *elf, const Elf32_S
                         (const char *) elf->data + strings->sh_offset + symbol->st_name);
         s->count++;
     }
-    if (s->count > 0)
-        qsort(s->list, s->count, sizeof *s->list, by_address);
+    qsort(s->list, s->count, sizeof *s->list, by_address);
 }
 
 bool symbols_read(struct symbols *s, const char *path)
