@@ -228,6 +228,93 @@ static void test_answer_takes_time(void **state)
     }
 }
 
+/* A function that lets its code run is asked once a call, also right after a stop before it. */
+static void test_answer_lets_it_run(void **state)
+{
+    struct board *b = bench_probe(NULL);
+    unsigned calls = 0;
+    (void) state;
+    uint32_t slow = ask(b, 'f', 0) & ~1u;
+    assert_true(board_on_call(b, slow, run_code, &calls) >= 0);
+    assert_true(board_watch(b, 0x08000000u, 0x080FFFFEu) >= 0); /* and everything takes the slow way */
+    assert_int_equal(ask(b, 'f', 1), 21);
+    assert_int_equal(ask(b, 'f', 1), 21);
+    assert_int_equal(calls, 2);
+    board_destroy(b);
+}
+
+/* A copy goes on as its original does, in either mode. */
+static void test_copy(void **state)
+{
+    struct board_options o;
+    (void) state;
+    for (unsigned i = 0; i < 3; i++) {
+        board_options_default(&o);
+        struct board *to = bench_probe(&o);
+        o.mode = i == 2 ? BOARD_MODE_CODE : BOARD_MODE_BLOCK;
+        struct board *from = bench_probe(&o);
+        board_uart_write(from, 3, "efpbfu", 6);
+        board_run(from, 1000u * (i + 1u));
+        assert_true(board_copy(to, from));
+        assert_int_equal(board_hash(to), board_hash(from));
+        board_run(to, 5u * (uint64_t) SECONDS);
+        board_run(from, 5u * (uint64_t) SECONDS);
+        if (i < 2) { /* in CODE mode events come between instructions, not between blocks */
+            assert_int_equal(board_now(to), board_now(from));
+            assert_int_equal(board_hash(to), board_hash(from));
+        }
+        board_uart_flush(to, 3);
+        assert_int_equal(ask(to, 'f', 1), 21);
+        board_destroy(from);
+        board_destroy(to);
+    }
+}
+
+/* An instruction that is left out once: the result is another one, and the next time it is there again. */
+static void test_skip_instruction(void **state)
+{
+    struct board *b = bench_probe(NULL);
+    uint32_t slow = ask(b, 'f', 0) & ~1u, at = slow;
+    uint16_t code[64];
+    char text[64] = {0}, letter = 'f';
+    (void) state;
+    assert_true(board_read(b, slow, code, sizeof code));
+    for (unsigned i = 1; i < 64 && code[i] != 0x4770; i++) /* the last instruction before BX LR makes 3 x */
+        at = slow + 2u * i - (code[i - 1u] >= 0xE800u ? 2u : 0);
+    int watch = board_watch(b, at, at);
+    board_uart_write(b, 3, &letter, 1);
+    assert_int_equal(board_run_until(b, (uint64_t) SECONDS, BOARD_ON_ADDRESS), BOARD_STOP_ADDRESS);
+    board_unwatch(b, watch);
+    assert_true(board_skip_instruction(b, at));
+    board_run(b, 20u * MS);
+    board_uart_read(b, 3, text, sizeof text - 1);
+    assert_null(strstr(text, "00000015"));
+    assert_int_equal(ask(b, 'f', 1), 21);
+    assert_true(board_read(b, slow, text, sizeof text));
+    assert_memory_equal(text, code, sizeof text);
+    board_destroy(b);
+}
+
+/* Unsure bits are taken as they suit, firm ones are not. */
+static void test_may_be(void **state)
+{
+    unsigned unsure = 0;
+    (void) state;
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        struct board *b = weak_probe(BOARD_WEAK_EACH_READ);
+        uint32_t word, other;
+        cut_in(b, 'p', 3, seed);
+        assert_true(board_read(b, SECTOR5 + 8, &word, 4));
+        assert_true(board_flash_may_be(b, SECTOR5 + 8, &word, 4));
+        other = 0x00FF0002; /* whole */
+        unsure += board_flash_may_be(b, SECTOR5 + 8, &other, 4);
+        other = 0x00FF0000; /* a bit that should stay 1 */
+        assert_false(board_flash_may_be(b, SECTOR5 + 8, &other, 4));
+        board_destroy(b);
+    }
+    assert_in_range(unsure, 4, 23);
+}
+
 /* Neither a watch, nor the look at every load, nor short runs change what the chip does. */
 static void test_nothing_disturbs(void **state)
 {
@@ -263,10 +350,17 @@ static void test_nothing_disturbs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unsure_word),      cmocka_unit_test(test_torn_erase),
-        cmocka_unit_test(test_fork_equals_cut),  cmocka_unit_test(test_replay_refuses),
-        cmocka_unit_test(test_answer),           cmocka_unit_test(test_answer_takes_time),
+        cmocka_unit_test(test_unsure_word),
+        cmocka_unit_test(test_torn_erase),
+        cmocka_unit_test(test_fork_equals_cut),
+        cmocka_unit_test(test_replay_refuses),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_answer_takes_time),
         cmocka_unit_test(test_nothing_disturbs),
+        cmocka_unit_test(test_answer_lets_it_run),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_skip_instruction),
+        cmocka_unit_test(test_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,7 @@ int main(void)
         test_cpu();
         test_exceptions();
         test_faults();
+        test_execute_never();
         test_fpu();
         test_small();
         report();

@@ -92,6 +92,10 @@
 #define SCB_SHPR(n) REG8(0xE000ED14 + (n)) /* n: exception number, 4 to 15 */
 #define SCB_SHCSR REG(0xE000ED24)
 #define SCB_CFSR REG(0xE000ED28)
+#define MPU_TYPE REG(0xE000ED90)
+#define MPU_CTRL REG(0xE000ED94)
+#define MPU_RBAR REG(0xE000ED9C)
+#define MPU_RASR REG(0xE000EDA0)
 #define SCB_HFSR REG(0xE000ED2C)
 #define SCB_BFAR REG(0xE000ED38)
 #define SCB_CPACR REG(0xE000ED88)
@@ -138,6 +142,7 @@ extern struct kept kept;
 void test_cpu(void);
 void test_exceptions(void);
 void test_faults(void);
+void test_execute_never(void);
 void test_fpu(void);
 void test_clock(void);
 void test_flash(void);
