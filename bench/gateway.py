@@ -43,6 +43,8 @@ def main():
         def all_with(key, value):
             return sum(1 for d in api.call("/devices")["devices"] if d[key] == value) == a.devices
         wait_until(lambda: all_with("version", "1.0.0"), 120, "all devices to say their version", 0.5)
+        with open(f"/proc/{gateway.pid}/clear_refs", "w", encoding="ascii") as f:
+            f.write("5")  # the most so far begins anew
         idle = memory(gateway.pid)[0]
         with open(package, "rb") as f:
             release = api.call("/releases?name=" + os.path.basename(package), binary=f.read())["sha256"]
@@ -57,6 +59,7 @@ def main():
             time.sleep(0.2)
         print(f"gateway_rss_idle {idle / 1024:.1f} MiB")
         print(f"gateway_rss_{a.devices}_updating {memory(gateway.pid)[1] / 1024:.1f} MiB")
+        print(f"gateway_rss_growth {memory(gateway.pid)[1] - idle} KiB")
         print(f"gateway_devices_at_once {at_once} devices")
         print(f"gateway_package {os.path.getsize(package) / 1024:.0f} KiB")
     lock.close()

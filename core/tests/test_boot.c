@@ -364,6 +364,61 @@ static void factory_images(void **state)
     assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE);
 }
 
+static bool sure(const struct fota_decision *d, uint32_t floor)
+{
+    uint32_t answer = fota_boot_sure(&flash.port, floor, d);
+
+    assert_true(answer == FOTA_BOOT_SURE || answer - FOTA_BOOT_SURE + 63u < 63u || answer == 0);
+    return answer == FOTA_BOOT_SURE;
+}
+
+/* The second look says no to each thing by itself that the decision looked at. */
+static void the_second_look(void **state)
+{
+    struct fota_decision good, d;
+
+    (void) state;
+    device_init(&device, &flash);
+    flash_image(&flash, &other, 1);
+    assert_int_equal(device_reset(&device, FOTA_RESET_OTHER), 1);
+    assert_false(sure(&device.decision, 0)); /* the attempt is not recorded */
+    assert_int_equal(device_jump(&device), 1);
+    good = d = device.decision;
+    assert_true(sure(&good, 0));
+    assert_true(sure(&good, 5));
+    assert_false(sure(&good, 6)); /* the counter is 5 */
+    for (unsigned i = 0; i < sizeof d.image.proof; i++, d = good) {
+        d.image.proof[i] ^= 1u;
+        assert_false(sure(&d, 0));
+    }
+    for (unsigned i = 0; i < sizeof d.image.sha256; i++, d = good) {
+        d.image.sha256[i] ^= 1u;
+        assert_false(sure(&d, 0));
+    }
+    d.image.header.version.build ^= 1u; /* not what lies in flash */
+    assert_false(sure(&d, 0));
+    d = good;
+    d.image.vectors[0] ^= 8u;
+    assert_false(sure(&d, 0));
+    d = good;
+    d.image.identity[0] ^= 1u; /* not the candidate */
+    assert_false(sure(&d, 0));
+    d = good;
+    d.attempt = 0; /* nothing is confirmed */
+    assert_false(sure(&d, 0));
+    for (unsigned slot = 0; slot < 256u; slot++) {
+        d = good;
+        d.slot = (uint8_t) slot;
+        assert_true(sure(&d, 0) == (slot == 1u));
+    }
+    flash.unreadable = fota_slot_base(1) + 4u;
+    assert_false(sure(&good, 0));
+    flash.unreadable = 0;
+    assert_int_equal(device_confirm(&device), FOTA_OK);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 1);
+    assert_true(sure(&device.decision, 1000)); /* what is confirmed stays so, whatever the floor */
+}
+
 static void each_cause_ends_a_trial(void **state)
 {
     static const struct {
@@ -474,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_slot_that_changes_its_mind),
         cmocka_unit_test_setup(records_of_a_decision, setup),
         cmocka_unit_test_setup(factory_images, setup),
+        cmocka_unit_test_setup(the_second_look, setup),
         cmocka_unit_test_setup(each_cause_ends_a_trial, setup),
         cmocka_unit_test_setup(nothing_is_inherited, setup),
         cmocka_unit_test_setup(no_room_for_an_attempt, setup),

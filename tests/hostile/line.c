@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "line.h"
 
+#include "fota/bytes.h"
+
 #include <string.h>
+
+#define LINE_UART 3u
 
 static uint64_t next(struct line *l)
 {
@@ -39,6 +43,7 @@ void line_init(struct line *l, struct board *board, uint64_t seed)
         l->off_ms = 50u << next(l) % 7u;
     }
     l->began = board_now(board);
+    fota_link_rx_init(&l->heard);
 }
 
 static bool active(const struct line *l)
@@ -50,12 +55,19 @@ static bool active(const struct line *l)
 
 static void keep_frames(struct line *l, unsigned way, const uint8_t *data, size_t length)
 {
+    struct fota_frame frame;
+
     for (size_t i = 0; i < length; i++) {
+        if (way == 1u && fota_link_rx_byte(&l->heard, data[i], &frame) && frame.type == FOTA_LINK_DATA &&
+            frame.length > 4u) {
+            l->offset = fota_get32(frame.payload);
+            l->data_length = frame.length - 4u;
+        }
         if (l->frame_length[way] < sizeof l->frame[way])
             l->frame[way][l->frame_length[way]++] = data[i];
         if (data[i] != 0)
             continue;
-        if (l->frame_length[way] > 8u && l->frame_length[way] < sizeof l->frame[way]) {
+        if (l->frame_length[way] > 8u && l->frame_length[way] <= sizeof l->frame[way]) {
             unsigned at = (unsigned) (next(l) % LINE_KEPT);
 
             memcpy(l->kept[at].data, l->frame[way], l->frame_length[way]);
@@ -68,7 +80,8 @@ static void keep_frames(struct line *l, unsigned way, const uint8_t *data, size_
 /* A frame that nobody sent: of another session, another version, another type, with another content. */
 static size_t forge(struct line *l, bool to_device, uint8_t *out, size_t capacity)
 {
-    uint8_t payload[64];
+    uint8_t payload[FOTA_LINK_PAYLOAD_MAX];
+    size_t longest = next(l) % 4u == 0 ? sizeof payload : 64u; /* as a whole header or much data, or as the others */
     struct fota_frame frame = {.version = FOTA_LINK_VERSION, .payload = payload};
     uint64_t r = next(l);
 
@@ -77,10 +90,18 @@ static size_t forge(struct line *l, bool to_device, uint8_t *out, size_t capacit
     frame.type = (uint8_t) ((r >> 16) % 12u | (to_device ? 0 : FOTA_LINK_RESPONSE));
     frame.tag = (uint8_t) (r >> 24);
     frame.session = (uint32_t) (r >> 32);
-    frame.length = next(l) % sizeof payload;
+    if (capacity < FOTA_LINK_WIRE_MAX)
+        longest = 64u;
+    frame.length = next(l) % longest;
     for (size_t i = 0; i < frame.length; i++)
         payload[i] = (uint8_t) (next(l) & (r >> 40 & 1u ? 0xFFu : 3u));
-    return fota_frame_encode(&frame, out, capacity);
+    if (to_device && r >> 41 & 1u && l->data_length > 0 && capacity >= FOTA_LINK_WIRE_MAX) {
+        frame.version = FOTA_LINK_VERSION; /* what the device waits for, but for the session and the content */
+        frame.type = FOTA_LINK_DATA;
+        frame.length = 4u + l->data_length;
+        fota_put32(payload, l->offset + (r >> 42 & 1u ? (uint32_t) l->data_length : 0));
+    }
+    return capacity < 128u ? 0 : fota_frame_encode(&frame, out, capacity);
 }
 
 static size_t babble(struct line *l, bool to_device, uint8_t *out, size_t capacity)
@@ -135,7 +156,7 @@ size_t line_travel(void *ctx, bool to_device, uint8_t *data, size_t length, size
 {
     struct line *l = ctx;
     unsigned way = to_device ? 1 : 0;
-    uint8_t extra[256];
+    uint8_t extra[FOTA_LINK_WIRE_MAX];
     size_t before = 0;
 
     keep_frames(l, way, data, length);
@@ -167,10 +188,14 @@ size_t line_travel(void *ctx, bool to_device, uint8_t *data, size_t length, size
     }
     length = damage(l, data, length, capacity);
     if (one_in(l, length > 0 ? l->babble : l->babble * 64u)) { /* also when nobody speaks */
-        before = babble(l, to_device, extra, capacity - length < sizeof extra ? capacity - length : sizeof extra);
-        memmove(data + before, data, length);
-        memcpy(data, extra, before);
         l->faults++;
+        if (to_device) { /* may be longer than what a piece holds: it goes first */
+            (void) board_uart_write(l->board, LINE_UART, extra, babble(l, true, extra, sizeof extra));
+        } else {
+            before = babble(l, false, extra, capacity - length < sizeof extra ? capacity - length : sizeof extra);
+            memmove(data + before, data, length);
+            memcpy(data, extra, before);
+        }
     }
     return before + length;
 }

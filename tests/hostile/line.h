@@ -26,11 +26,14 @@ struct line {
         uint64_t until; /* ns */
     } held[2];
     struct { /* whole frames that went by, to be heard again later, out of place */
-        uint8_t data[160];
+        uint8_t data[FOTA_LINK_WIRE_MAX];
         size_t length;
     } kept[LINE_KEPT];
-    uint8_t frame[2][160];
+    uint8_t frame[2][FOTA_LINK_WIRE_MAX];
     size_t frame_length[2];
+    struct fota_link_rx heard; /* of what goes to the device */
+    uint32_t offset;           /* of the last DATA frame, and its length: what forged ones say, too */
+    size_t data_length;
     uint64_t faults;
 };
 

@@ -83,6 +83,17 @@ static bool ask(uint64_t seed, struct fota_link_info *info)
     return wrong(seed, "the device does not answer, or has nothing to boot");
 }
 
+/* A lost or damaged frame costs time, never the update: only a bad image fails for what it holds. */
+static bool is_about_content(const char *reason)
+{
+    static const char *const names[] = {"crc", "hash", "signature", "vectors", "key"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(reason, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool update(uint64_t seed, uint8_t image, uint64_t *random)
 {
     struct rig *rig = run.rig;
@@ -127,6 +138,8 @@ static bool update(uint64_t seed, uint8_t image, uint64_t *random)
             (unsigned long long) seed, images[image].name, rig->push.outcome, rig->push.reason,
             (unsigned long long) run.line.faults, run.line.flip, run.line.drop, run.line.twice, run.line.cut,
             run.line.stall, run.line.babble, run.line.on_ms, run.line.off_ms, trouble);
+    if (rig->push.outcome == GW_PUSH_FAILED && !images[image].bad && is_about_content(rig->push.reason))
+        return wrong(seed, "what the line did came into the image");
     if (rig->push.outcome != GW_PUSH_CONFIRMED)
         return true;
     if (images[image].bad || images[image].behaviour != CONFIRMS)

@@ -7,13 +7,14 @@ import argparse
 import contextlib
 import os
 import random
+import re
 import socket
 import sys
 import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-for folder in ("demo", "scripts", "tests/powercut"):
+for folder in ("demo", "scripts", "tests/lib"):
     sys.path.insert(0, os.path.join(ROOT, folder))
 import demo  # noqa: E402
 import figures  # noqa: E402
@@ -30,7 +31,9 @@ class Proxy:
     """Between gateway and hub: answers are cut, damaged, delayed, or do not come."""
 
     def __init__(self, port, dice):
-        self.target, self.dice, self.bad, self.faults = port, dice, True, 0
+        self.target, self.dice, self.bad, self.faults = port, random.Random(dice.random()), True, 0
+        self.reach = 60000  # bytes of an answer in which something may go wrong
+        self.deaf = dice.random() < 0.25  # nothing gets through while it is bad: the gateway must take the chunks over MQTT
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -45,13 +48,13 @@ class Proxy:
 
     def serve(self, client, what, where):
         with client:
-            if self.bad and what < 0.1:
+            if self.bad and (what < 0.1 or self.deaf):
                 self.faults += 1
                 return  # nobody there
             try:
                 with socket.create_connection(("127.0.0.1", self.target), timeout=5) as hub:
                     threading.Thread(target=self.copy, args=(client, hub), daemon=True).start()
-                    self.answer(hub, client, what, int(where * 60000))
+                    self.answer(hub, client, what, int(where * self.reach))
             except OSError:
                 return
 
@@ -61,9 +64,22 @@ class Proxy:
             while data := source.recv(65536):
                 sink.sendall(data)
 
+    @staticmethod
+    def lie(head, how):
+        """Another status, length, ETag or range than the hub said."""
+        swap = (rb"^HTTP/1.1 20[06] [^\r]*", (b"HTTP/1.1 404 Not Found", b"HTTP/1.1 500 Internal Server Error", b"HTTP/1.1 416 Range Not Satisfiable",
+                                              b"HTTP/1.1 200 OK", b"HTTP/1.1 302 Found\r\nLocation: /nowhere")[int(how * 1000) % 5])
+        if how > 0.5:
+            swap = ((rb"(?i)etag: [^\r]*", b'ETag: "another"'), (rb"(?i)content-range: [^\r]*", b"Content-Range: bytes 4-99/100"),
+                    (rb"(?i)content-length: \d+", b"Content-Length: 7"), (rb"(?i)content-length: \d+", b"Content-Length: 4294967296"))[int(how * 1000) % 4]
+        return re.sub(swap[0], swap[1], head, count=1)
+
     def answer(self, hub, client, what, where):
         sent = 0
         while data := hub.recv(4096):
+            if self.bad and sent == 0 and what >= 0.6 and where % 3 == 0:
+                self.faults += 1
+                data = self.lie(data, where / 1000 % 1)
             if self.bad and sent <= where < sent + len(data) and what < 0.6:
                 self.faults += 1
                 if what < 0.25:  # cut
@@ -162,6 +178,7 @@ def one(bench, seed, packages):
         w = World(bench, run, dice, stack)
         wait_until(lambda: any(d["version"] == "1.0.0" for d in w.ask("/devices")["devices"]), 40, "the device to be heard", 0.2)
         w.proxy.bad = False
+        w.proxy.reach = len(packages[0])
         releases = [w.api.call("/releases", binary=p)["sha256"] for p in packages]
         w.proxy.bad = True
         u = w.update(releases[0], True)

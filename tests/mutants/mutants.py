@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Deliberate bugs, one at a time in a copy of the tree: each must be caught by a check that knows nothing of it. The first line of a patch says what is wrong with
-it, the second which checks are worth trying: scenes of the power-cut campaign, or unit tests."""
+it, the second which checks are worth trying: scenes of the power-cut campaign, runs of the hostile line, or unit tests."""
 import argparse
 import glob
 import os
@@ -48,7 +48,7 @@ class Copy:
             sys.exit(f"the copy cannot be configured:\n{done.stdout}")
 
     def make(self, tests):
-        done = run(["cmake", "--build", self.build, "--target", "powercut", "target", *tests])
+        done = run(["cmake", "--build", self.build, "--target", "powercut", "hostile", "target", *tests])
         return None if done.returncode == 0 else done.stdout
 
     def patch(self, file, back=False):
@@ -59,6 +59,16 @@ def caught_by(copy, checks, seed):
     """What caught the mutant that is built, None when nothing did."""
     for check in checks:
         words = check.split()
+        if words[0] == "hostile":
+            begun = time.monotonic()
+            try:
+                done = run([os.path.join(copy.build, "tests", "hostile"), str(seed * 1000), "150"], timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                return "hostile: without an end"
+            if done.returncode != 0:
+                what = next((line for line in done.stdout.splitlines() if "FAILED" in line), "?")
+                return f"hostile ({time.monotonic() - begun:.0f} s): {what.replace('FAILED: ', '')[:110]}"
+            continue
         if words[0] != "powercut":
             begun = time.monotonic()
             try:
@@ -106,7 +116,7 @@ def main():
         name = os.path.basename(patch)[:-6]
         with open(patch, encoding="utf-8") as f:
             why, checks = f.readline().strip(), [c.strip() for c in f.readline().removeprefix("checks:").split(";")]
-        tests = [c for c in checks if not c.startswith("powercut")]
+        tests = [c for c in checks if not c.startswith(("powercut", "hostile"))]
         if not copy.patch(patch):
             sys.exit(f"{name}.patch does not apply any more: make it anew")
         broken = copy.make(tests)
