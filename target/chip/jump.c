@@ -5,15 +5,17 @@
 /* Normal memory, as in the default map. */
 #define WHOLE (MPU_RASR_ENABLE | MPU_RASR_CACHED | MPU_RASR_FULL_ACCESS)
 
+#define REGIONS 3u
+
 void chip_execute_only(uint32_t base, unsigned bits)
 {
-    const uint32_t regions[][2] = {
+    const uint32_t regions[REGIONS][2] = {
         {0, MPU_RASR_SIZE(29u) | WHOLE | MPU_RASR_XN},           /* flash, its alias at 0, CCM, system memory */
         {0x20000000u, MPU_RASR_SIZE(29u) | WHOLE | MPU_RASR_XN}, /* RAM */
         {base, MPU_RASR_SIZE(bits) | WHOLE},                     /* of two regions the higher number counts */
     };
 
-    for (uint32_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+    for (uint32_t i = 0; i < REGIONS; i++) {
         MPU->RBAR = regions[i][0] | MPU_RBAR_VALID | i;
         MPU->RASR = regions[i][1];
     }
@@ -25,7 +27,7 @@ void chip_execute_only(uint32_t base, unsigned bits)
 static void execute_all(void)
 {
     MPU->CTRL = 0;
-    for (uint32_t i = 0; i < 3u; i++) {
+    for (uint32_t i = 0; i < REGIONS; i++) {
         MPU->RBAR = MPU_RBAR_VALID | i;
         MPU->RASR = 0;
     }

@@ -30,15 +30,6 @@ static struct {
     unsigned slowest;
 } run;
 
-static uint64_t random_of(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 /* --- devices in the field --------------------------------------------------------------------------------------- */
 
 static uint8_t *blank(void)
@@ -94,7 +85,7 @@ static void make_dumps(void)
 static void noise(uint8_t *to, uint32_t size, uint64_t *random)
 {
     for (uint32_t i = 0; i < size; i += 8u) {
-        uint64_t r = random_of(random);
+        uint64_t r = rig_random(random);
 
         memcpy(to + i, &r, 8);
     }
@@ -103,10 +94,10 @@ static void noise(uint8_t *to, uint32_t size, uint64_t *random)
 /* Bits that have changed: mostly lost charge one way, sometimes either. */
 static void rot(uint8_t *to, uint32_t size, uint64_t *random)
 {
-    unsigned bits = 1u << random_of(random) % 12u, kind = (unsigned) (random_of(random) % 3u);
+    unsigned bits = 1u << rig_random(random) % 12u, kind = (unsigned) (rig_random(random) % 3u);
 
     while (bits-- > 0) {
-        uint64_t r = random_of(random);
+        uint64_t r = rig_random(random);
         uint8_t bit = (uint8_t) (1u << (r >> 32 & 7u)), *at = to + (uint32_t) r % size;
 
         *at = (uint8_t) (kind == 0 ? *at | bit : kind == 1 ? *at & ~bit : *at ^ bit);
@@ -116,20 +107,20 @@ static void rot(uint8_t *to, uint32_t size, uint64_t *random)
 /* Records as nobody writes them, whole all the same: any type, slot, image and number, in and out of sequence. */
 static void hostile_journal(uint8_t *to, uint64_t *random)
 {
-    uint32_t base = (uint32_t) random_of(random), count = (uint32_t) random_of(random) % 400u;
+    uint32_t base = (uint32_t) rig_random(random), count = (uint32_t) rig_random(random) % 400u;
     uint32_t head[8] = {base, FOTA_JOURNAL_MAGIC, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0};
 
-    if (random_of(random) % 4u == 0)
-        base = head[0] = UINT32_MAX - (uint32_t) random_of(random) % 300u;
-    if (random_of(random) % 16u == 0)
+    if (rig_random(random) % 4u == 0)
+        base = head[0] = UINT32_MAX - (uint32_t) rig_random(random) % 300u;
+    if (rig_random(random) % 16u == 0)
         count = FOTA_JOURNAL_RECORDS - 1u;
     head[7] = fota_crc32(0, head, 28);
     memcpy(to, head, sizeof head);
     for (uint32_t i = 1; i <= count; i++) {
-        struct fota_record r = {.type = (uint8_t) (random_of(random) % 16u),
-                                .slot = (uint8_t) (random_of(random) % 3u)};
+        struct fota_record r = {.type = (uint8_t) (rig_random(random) % 16u),
+                                .slot = (uint8_t) (rig_random(random) % 3u)};
         uint8_t *at = to + i * FOTA_RECORD_SIZE;
-        uint64_t what = random_of(random);
+        uint64_t what = rig_random(random);
         uint32_t sequence = base + i + (what % 32u == 0), crc;
 
         if (r.slot == 2u)
@@ -148,15 +139,15 @@ static void hostile_journal(uint8_t *to, uint64_t *random)
 
 static void fill(uint64_t *random)
 {
-    unsigned whole = (unsigned) (random_of(random) % DUMPS); /* one device, and something of it gone wrong */
-    bool mixed = random_of(random) % 4u == 0;                /* or sectors of several */
+    unsigned whole = (unsigned) (rig_random(random) % DUMPS); /* one device, and something of it gone wrong */
+    bool mixed = rig_random(random) % 4u == 0;                /* or sectors of several */
 
     for (unsigned sector = 1; sector < FOTA_SECTOR_COUNT; sector++) {
         uint32_t at = fota_sector_base(sector) - FOTA_FLASH_BASE, size = fota_sector_size(sector);
-        unsigned from = mixed ? (unsigned) (random_of(random) % DUMPS) : whole;
+        unsigned from = mixed ? (unsigned) (rig_random(random) % DUMPS) : whole;
 
         memcpy(run.flash + at, run.dumps[from] + at, size);
-        switch (random_of(random) % 16u) {
+        switch (rig_random(random) % 16u) {
         case 0:
             memset(run.flash + at, 0, size);
             break;
@@ -235,7 +226,7 @@ static bool judge(uint64_t number, uint64_t *random)
     run.stayed++;
     if (!rig_query(rig, &info))
         return fails(number, "it boots nothing and does not answer");
-    if (random_of(random) % 8u != 0)
+    if (rig_random(random) % 8u != 0)
         return true;
     outcome = rig_update(rig, &images[THIRD].package, false);
     if (outcome == GW_PUSH_CONFIRMED)
@@ -253,16 +244,16 @@ static void one(uint64_t number)
     uint64_t random = number * 0x9E3779B97F4A7C15u;
     int watch;
 
-    random = random_of(&random);
+    random = rig_random(&random);
     board_power(b, false);
     answers_reset(&run.answers, b);
     board_uart_flush(b, 3);
-    board_reseed(b, random_of(&random));
+    board_reseed(b, rig_random(&random));
     memcpy(run.flash, board_flash(b), fota_sector_size(0));
     fill(&random);
     if (!board_flash_load(b, FOTA_FLASH_BASE, run.flash, FOTA_FLASH_SIZE))
         exit(2);
-    run.answers.by_arm = random_of(&random) % 64u == 0;
+    run.answers.by_arm = rig_random(&random) % 64u == 0;
     watch = board_watch(b, FOTA_SLOT_A_BASE, FOTA_SLOT_B_BASE + FOTA_SLOT_SIZE - 2u);
     board_power(b, true);
     if (watch < 0)

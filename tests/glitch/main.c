@@ -20,9 +20,8 @@
 #include <string.h>
 
 #define BOOT_NS (2u * RIG_SECOND)
-#define LIVE_NS                                                                                                        \
-    (700u * 1000000ull)  /* after the skip: a boot of these small images takes 0.2 s, and a reset may come             \
-                          */
+/* After the skip: a boot of these small images takes 0.2 s, and a reset may come. */
+#define LIVE_NS (700u * 1000000ull)
 #define PART_LENGTH 600u /* instructions from the beginning of such a part to a skip inside the loops */
 #define ALWAYS 3u        /* executions of an address that are tried whatever --share says */
 
@@ -33,9 +32,9 @@ static struct {
     const struct glitch_scene *scene;
     double share;
     uint64_t inside_every; /* one of so many multiplications of the loops has a skip tried in it; 0: none */
-    uint64_t seed, random;
-    uint32_t part; /* the function that the loops call most */
-    uint64_t only; /* replay: this instruction; 0: all */
+    uint64_t seed, random, random_inside; /* apart, so that a replay without --share comes to the same places inside */
+    uint32_t part;                        /* the function that the loops call most */
+    uint64_t only;                        /* replay: this instruction; 0: all */
     /* the reference's boot */
     unsigned it_left;     /* instructions of the IT block that come */
     uint64_t inside_stop; /* inside the loops: the instruction to stop at; 0: outside */
@@ -45,18 +44,9 @@ static struct {
     uint64_t tried, inside, booted, resets;
 } run;
 
-static uint64_t random_of(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 static bool chosen(double share)
 {
-    return share >= 1.0 || (double) (random_of(&run.random) >> 11) / 9007199254740992.0 < share;
+    return share >= 1.0 || (double) (rig_random(&run.random) >> 11) / 9007199254740992.0 < share;
 }
 
 /* --- where the reference is ------------------------------------------------------------------------------------- */
@@ -192,9 +182,9 @@ static void pass_loop(void)
     board_on_trace(b, NULL, NULL);
     run.it_left = 0;
     while (board_run_until(b, BOOT_NS, BOARD_ON_ADDRESS) == BOARD_STOP_ADDRESS && board_register(b, BOARD_PC) != back) {
-        if (run.inside_every == 0 || random_of(&run.random) % run.inside_every != 0)
+        if (run.inside_every == 0 || rig_random(&run.random_inside) % run.inside_every != 0)
             continue;
-        run.inside_stop = instructions() + 1u + random_of(&run.random) % PART_LENGTH;
+        run.inside_stop = instructions() + 1u + rig_random(&run.random_inside) % PART_LENGTH;
         board_on_trace(b, on_instruction, NULL);
         (void) board_run_until(b, BOOT_NS, 0);
         board_on_trace(b, NULL, NULL);
@@ -235,6 +225,10 @@ static void prepare(void)
     for (unsigned i = 0; i < run.symbols.count; i++)
         if (strcmp(run.symbols.list[i].name, "m256_mul") == 0)
             run.part = run.symbols.list[i].first;
+    if (run.part == 0) {
+        fprintf(stderr, "%s has no m256_mul: the loops of the cryptography are not known any more\n", path);
+        exit(2);
+    }
     run.reference->key = run.trial->key;
     scenes_prepare(run.trial);
     rig_program(run.reference, NULL);
@@ -342,7 +336,7 @@ int main(int argc, char **argv)
     }
     if (argc - optind == 2)
         run.only = strtoull(argv[optind + 1], NULL, 10);
-    run.random = run.seed;
+    run.random = run.random_inside = run.seed;
     prepare();
     sweep();
     printf(

@@ -9,11 +9,7 @@
 
 static uint64_t next(struct line *l)
 {
-    uint64_t z = l->random += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
+    return rig_random(&l->random);
 }
 
 static bool one_in(struct line *l, uint32_t n)

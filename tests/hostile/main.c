@@ -29,15 +29,6 @@ static struct {
     bool verbose;
 } run;
 
-static uint64_t random_of(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 static bool wrong(uint64_t seed, const char *what)
 {
     struct rig *rig = run.rig;
@@ -54,7 +45,7 @@ static void disturb(uint64_t *random)
     struct board *b = run.rig->board;
 
     run.disturbances++;
-    if (random_of(random) % 2u == 0) {
+    if (rig_random(random) % 2u == 0) {
         board_power(b, false);
         answers_reset(&run.answers, b);
         board_run(b, 5u * 1000000u);
@@ -98,7 +89,7 @@ static bool update(uint64_t seed, uint8_t image, uint64_t *random)
 {
     struct rig *rig = run.rig;
     struct pack_buffer package = {malloc(images[image].package.size), images[image].package.size};
-    uint32_t trouble = random_of(random) % 3u == 0 ? 500u << random_of(random) % 5u : 0; /* one in so many ms */
+    uint32_t trouble = rig_random(random) % 3u == 0 ? 500u << rig_random(random) % 5u : 0; /* one in so many ms */
     uint64_t begun = board_now(rig->board), limit = 0;
     bool agrees;
     struct fota_link_info info;
@@ -115,7 +106,7 @@ static bool update(uint64_t seed, uint8_t image, uint64_t *random)
              GW_PUSH_LEAVE_LIMIT_MS + GW_PUSH_WRITE_LIMIT_MS * (2u + (uint32_t) images[image].slot[0].size / 1024u)) *
             1000000ull;
     while (rig_step(rig) && board_now(rig->board) - begun < limit)
-        if (trouble != 0 && random_of(random) % trouble == 0)
+        if (trouble != 0 && rig_random(random) % trouble == 0)
             disturb(random);
     rig->line.travel = NULL;
     run.faults += run.line.faults;
@@ -157,7 +148,7 @@ static bool live(uint64_t seed)
     static const uint8_t jobs[] = {SECOND, SECOND, SECOND, THIRD, IS_LATE, FAULTS, RESETS, IS_BAD};
     struct rig *rig = run.rig;
     uint64_t random = seed;
-    uint8_t image = jobs[random_of(&random) % sizeof jobs];
+    uint8_t image = jobs[rig_random(&random) % sizeof jobs];
     struct fota_link_info info;
 
     board_power(rig->board, false);
@@ -166,8 +157,8 @@ static bool live(uint64_t seed)
     board_reseed(rig->board, seed);
     (void) board_flash_copy(rig->board, run.factory);
     run.answers.by_arm = seed % 500u == 0;
-    rig->options.max_baud = random_of(&random) % 2u == 0 ? 0 : 2000000u;
-    rig->options.no_pins = random_of(&random) % 4u == 0;
+    rig->options.max_baud = rig_random(&random) % 2u == 0 ? 0 : 2000000u;
+    rig->options.no_pins = rig_random(&random) % 4u == 0;
     board_power(rig->board, true);
     (void) board_run(rig->board, RIG_SECOND / 2u);
     if (!update(seed, image, &random))

@@ -11,15 +11,6 @@
 #define TRIAL_NS (75u * RIG_SECOND) /* the longest watchdog period, and the rest of a trial */
 #define BOOTS_MAX 24u
 
-uint64_t life_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 static bool fail(struct life *l, const char *format, ...)
 {
     va_list args;

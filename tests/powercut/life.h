@@ -69,6 +69,4 @@ enum { LIFE_BRIEF = 0, LIFE_LONG = 1, LIFE_AFTERLIFE = 2 };
  */
 bool life_on(struct life *life, struct board *flash, const struct oracle *oracle, uint64_t seed, int how);
 
-uint64_t life_random(uint64_t *state);
-
 #endif

@@ -50,7 +50,7 @@ static struct {
 static uint64_t mix(uint64_t h, uint64_t value)
 {
     h ^= value;
-    return life_random(&h);
+    return rig_random(&h);
 }
 
 static bool state_is_new(uint64_t id)
@@ -182,7 +182,7 @@ static bool plain(const struct board_flash_work *work)
 
 static bool chosen(uint64_t *random, double share)
 {
-    return (double) (life_random(random) >> 11) / 9007199254740992.0 < share;
+    return (double) (rig_random(random) >> 11) / 9007199254740992.0 < share;
 }
 
 /* A third cut, a fourth …: at one operation of each recovery. */
@@ -194,9 +194,9 @@ static void sweep_on(unsigned level, uint64_t id, uint64_t seed)
     if (level >= LEVELS || run.last->trace.count == 0)
         return;
     deeper(level);
-    c->operation = (unsigned) (life_random(&random) % run.traces[level].count);
-    c->seed = life_random(&random);
-    c->phase = "iiiba"[life_random(&random) % 5u];
+    c->operation = (unsigned) (rig_random(&random) % run.traces[level].count);
+    c->seed = rig_random(&random);
+    c->phase = "iiiba"[rig_random(&random) % 5u];
     for (unsigned op = 0; op < c->operation; op++)
         (void) board_flash_replay(run.shadow[level], &run.traces[level].works[op], false, 0);
     if (cut(level, &id, how_of(c->seed)) && chosen(&random, 0.6))
@@ -215,8 +215,8 @@ static void sweep_recovery(uint64_t id, uint64_t seed)
         uint64_t here = id;
 
         c->operation = op;
-        c->seed = life_random(&random);
-        c->phase = "iiiba"[life_random(&random) % 5u];
+        c->seed = rig_random(&random);
+        c->phase = "iiiba"[rig_random(&random) % 5u];
         if (chosen(&random, share) && cut(1, &here, how_of(c->seed)) && chosen(&random, 0.125))
             sweep_on(2, here, c->seed);
         (void) board_flash_replay(run.shadow[1], &run.traces[1].works[op], false, 0);
@@ -245,7 +245,7 @@ static void sweep(void)
 
             c->operation = op;
             c->phase = way == 0 ? 'b' : way == 1 ? 'a' : 'i';
-            c->seed = life_random(&random);
+            c->seed = rig_random(&random);
             if (!chosen(&random, run.share) || !cut(0, &id, how_of(c->seed)))
                 continue;
             if (way == 2u && (!is_plain || c->seed % 16u == 0))

@@ -292,7 +292,7 @@ static void spoil_bank(struct scene *s, unsigned bank)
     uint64_t random = bank;
 
     for (unsigned i = 0; i < sizeof garbage; i++)
-        garbage[i] = (uint8_t) life_random(&random);
+        garbage[i] = (uint8_t) rig_random(&random);
     (void) board_flash_load(s->rig->board, bank_address(bank), garbage, sizeof garbage);
 }
 

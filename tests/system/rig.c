@@ -44,6 +44,15 @@ static void link_close(void *ctx)
     (void) ctx;
 }
 
+uint64_t rig_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
 /* What the cable makes of bytes at the present rate. */
 static void travel(struct rig *rig, uint8_t *data, size_t length)
 {

@@ -50,6 +50,9 @@ struct rig {
     uint32_t dice;
 };
 
+/** SplitMix64: the next number of a generator whose state may begin as anything. */
+uint64_t rig_random(uint64_t *state);
+
 /** A package of one of the target's builds, e.g. "hello-1.1.0", from its two links. @param options NULL: as
  * the application says. */
 struct pack_buffer rig_package(const struct rig *rig, const char *name, const struct pack_options *options);

@@ -2,7 +2,7 @@
 /** @file mpu.c What must not be executed. */
 #include "chip.h"
 
-__attribute__((naked, noinline)) static void jump(uint32_t address)
+NAKED static void jump(uint32_t address)
 {
     __asm volatile("bx r0");
 }
