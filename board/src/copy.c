@@ -18,17 +18,6 @@ static bool copy_ring(struct bytes *to, const struct bytes *from)
     return true;
 }
 
-static void copy_flash(struct board *to, const struct board *from)
-{
-    for (uint32_t at = 0; at < FOTA_FLASH_SIZE; at += CODE_PAGE)
-        if (memcmp(to->flash + at, from->flash + at, CODE_PAGE) != 0) {
-            memcpy(to->flash + at, from->flash + at, CODE_PAGE);
-            board_code_changed(to, FOTA_FLASH_BASE + at, CODE_PAGE);
-        }
-    memcpy(to->flash + FOTA_FLASH_SIZE, from->flash + FOTA_FLASH_SIZE, from->flash_len - FOTA_FLASH_SIZE);
-    memcpy(to->sysmem + (OTP_BASE - SYSMEM_BASE), from->sysmem + (OTP_BASE - SYSMEM_BASE), OTP_SIZE);
-}
-
 static void copy_cpu(struct board *to, struct board *from)
 {
     static const int plain[] = {UC_ARM_REG_R0,      UC_ARM_REG_R1,        UC_ARM_REG_R2,    UC_ARM_REG_R3,
@@ -56,15 +45,15 @@ bool board_copy(struct board *to, struct board *from)
     if (to->in_run || from->in_run || from->bus_fault_late || from->usage_fault || from->fp_trap || from->never ||
         from->asked)
         return false;
-    board_weak_calm(from);
-    copy_flash(to, from);
+    to->s = from->s; /* the time, too, by which unsure bits change */
+    board_flash_same(to, from);
+    memcpy(to->flash + FOTA_FLASH_SIZE, from->flash + FOTA_FLASH_SIZE, from->flash_len - FOTA_FLASH_SIZE);
+    memcpy(to->sysmem + (OTP_BASE - SYSMEM_BASE), from->sysmem + (OTP_BASE - SYSMEM_BASE), OTP_SIZE);
     memcpy(to->sram, from->sram, FOTA_RAM_SIZE);
     memcpy(to->ccm, from->ccm, FOTA_CCM_SIZE);
     board_ram_changed(to, FOTA_RAM_BASE, FOTA_RAM_SIZE);
     board_ram_changed(to, FOTA_CCM_BASE, FOTA_CCM_SIZE);
-    to->s = from->s;
     memset(to->blocks, 0, BLOCK_CACHE * sizeof *to->blocks); /* the MPU may be another one */
-    to->weak = from->weak;
     for (unsigned i = 0; i < BOARD_UARTS; i++)
         if (!copy_ring(&to->to_chip[i], &from->to_chip[i]) || !copy_ring(&to->from_chip[i], &from->from_chip[i]))
             return false;
@@ -82,7 +71,6 @@ bool board_copy(struct board *to, struct board *from)
         to->watch[i].hit = false;
     copy_cpu(to, from);
     board_nvic_update(to);
-    board_weak_look(to);
     board_skip_reset(to);
     return true;
 }

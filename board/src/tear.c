@@ -149,10 +149,8 @@ bool board_flash_replay(struct board *b, const struct board_flash_work *work, bo
     return true;
 }
 
-bool board_flash_copy(struct board *to, struct board *from)
+void board_flash_same(struct board *to, struct board *from)
 {
-    if (to->s.powered)
-        return false;
     board_weak_calm(from);
     for (uint32_t at = 0; at < FOTA_FLASH_SIZE; at += CODE_PAGE)
         if (memcmp(to->flash + at, from->flash + at, CODE_PAGE) != 0) {
@@ -161,5 +159,12 @@ bool board_flash_copy(struct board *to, struct board *from)
         }
     to->weak = from->weak;
     board_weak_look(to);
+}
+
+bool board_flash_copy(struct board *to, struct board *from)
+{
+    if (to->s.powered)
+        return false;
+    board_flash_same(to, from);
     return true;
 }
