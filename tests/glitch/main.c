@@ -222,9 +222,7 @@ static void prepare(void)
         exit(2);
     for (uint32_t i = 0; i < fota_sector_size(0) / 2u; i++)
         run.loops[i] = is_loop(FOTA_BOOT_BASE + 2u * i);
-    for (unsigned i = 0; i < run.symbols.count; i++)
-        if (strcmp(run.symbols.list[i].name, "m256_mul") == 0)
-            run.part = run.symbols.list[i].first;
+    run.part = symbols_find(&run.symbols, "m256_mul");
     if (run.part == 0) {
         fprintf(stderr, "%s has no m256_mul: the loops of the cryptography are not known any more\n", path);
         exit(2);

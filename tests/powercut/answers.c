@@ -2,31 +2,11 @@
 #include "answers.h"
 
 #include "fota/header.h"
+#include "symbols.h"
 
 #include <bearssl.h>
-#include <elf.h>
 #include <stdio.h>
 #include <string.h>
-
-/* --- symbols ---------------------------------------------------------------------------------------------------- */
-
-static uint32_t symbol(const struct pack_buffer *elf, const char *name)
-{
-    const Elf32_Ehdr *head = (const void *) elf->data;
-    const Elf32_Shdr *sections = (const void *) (elf->data + head->e_shoff);
-
-    for (unsigned i = 0; i < head->e_shnum; i++) {
-        const Elf32_Sym *symbols = (const void *) (elf->data + sections[i].sh_offset);
-
-        if (sections[i].sh_type != SHT_SYMTAB)
-            continue;
-        for (unsigned k = 0; k < sections[i].sh_size / sizeof *symbols; k++)
-            if (strcmp((const char *) elf->data + sections[sections[i].sh_link].sh_offset + symbols[k].st_name, name) ==
-                0)
-                return symbols[k].st_value & ~1u;
-    }
-    return 0;
-}
 
 /* --- one at a time ---------------------------------------------------------------------------------------------- */
 
@@ -160,18 +140,15 @@ static uint64_t header_prove(void *ctx, struct board *b)
 
 bool answers_install(struct answers *a, struct board *board, const char *path)
 {
-    struct pack_buffer elf;
-    struct pack_message error = {0};
+    struct symbols symbols;
     uint32_t round, verify;
 
     memset(a, 0, sizeof *a);
-    if (pack_file_read(path, PACK_FILE_MAX, &elf, &error) != FOTA_OK) {
-        fprintf(stderr, "%s\n", error.text);
+    if (!symbols_read(&symbols, path))
         return false;
-    }
-    round = symbol(&elf, "br_sha2small_round");
-    verify = symbol(&elf, "fota_header_prove");
-    pack_buffer_free(&elf);
+    round = symbols_find(&symbols, "br_sha2small_round");
+    verify = symbols_find(&symbols, "fota_header_prove");
+    symbols_free(&symbols);
     if (round == 0 || verify == 0) {
         fprintf(stderr, "%s has no br_sha2small_round or no fota_header_prove\n", path);
         return false;

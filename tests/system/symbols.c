@@ -77,6 +77,14 @@ void symbols_free(struct symbols *s)
     memset(s, 0, sizeof *s);
 }
 
+uint32_t symbols_find(const struct symbols *s, const char *name)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (strcmp(s->list[i].name, name) == 0)
+            return s->list[i].first;
+    return 0;
+}
+
 const struct symbol *symbols_at(const struct symbols *s, uint32_t address)
 {
     unsigned low = 0, high = s->count;
