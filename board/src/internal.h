@@ -464,7 +464,7 @@ void board_weak_calm(struct board *b); /* what strays reads right again, for the
 
 /* tear.c */
 uint8_t *board_flash_cells(const struct board *b, uint32_t address); /* of the flash or the OTP area */
-void board_flash_same(struct board *to, struct board *from); /* cells and unsure bits */
+void board_flash_same(struct board *to, struct board *from);         /* cells and unsure bits */
 void board_flash_change(struct board *b, const struct board_flash_work *work, bool torn, uint64_t seed);
 
 /* answer.c */
