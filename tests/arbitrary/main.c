@@ -137,6 +137,25 @@ static void hostile_journal(uint8_t *to, uint64_t *random)
     }
 }
 
+/* An image that nobody signed, and all else of it is right: a bit of its header, or one of its code with the digests
+ * made anew. */
+static void forge(uint8_t *slot_start, unsigned slot, uint64_t *random)
+{
+    struct fota_header header;
+    uint8_t *code = slot_start + FOTA_HEADER_SIZE;
+    uint64_t r = rig_random(random);
+
+    memcpy(&header, slot_start, sizeof header);
+    if (r % 2u == 0 || fota_header_check(&header) != FOTA_OK || header.image_size > FOTA_KIB(15)) {
+        slot_start[(r >> 8) % FOTA_HEADER_SIZE] ^= (uint8_t) (1u << (r >> 32 & 7u));
+        return;
+    }
+    code[512u + (r >> 8) % (header.image_size - 512u)] ^= (uint8_t) (1u << (r >> 32 & 7u));
+    header.crc[slot] = fota_crc32(0, code, header.image_size);
+    fota_sha256(code, header.image_size, header.sha256[slot]);
+    memcpy(slot_start, &header, sizeof header);
+}
+
 static void fill(uint64_t *random)
 {
     unsigned whole = (unsigned) (rig_random(random) % DUMPS); /* one device, and something of it gone wrong */
@@ -170,6 +189,9 @@ static void fill(uint64_t *random)
         default:
             break;
         }
+        for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++)
+            if (sector == fota_sector_of(fota_slot_base(slot)) && rig_random(random) % 4u == 0)
+                forge(run.flash + at, slot, random);
     }
 }
 
