@@ -231,6 +231,7 @@ static bool execute(struct board *b)
     }
     if (b->never) {
         b->never = false;
+        uc_ctl_remove_cache(b->uc, pc, pc + b->block_size);
         board_say(b, "0x%08x must not be executed, says the MPU", pc);
         b->s.nvic.mmfar = pc;
         board_fault(b, EXC_MEM, 1u << 0, pc); /* IACCVIOL */

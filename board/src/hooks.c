@@ -55,8 +55,10 @@ static struct block_info *lookup(struct board *b, uint32_t pc, uint32_t size)
     e->pc = pc;
     e->size = (uint16_t) size;
     e->count = (uint16_t) board_decode_block(b, pc, size, &e->flags, &e->traits);
-    if (board_execute_never(b, pc))
-        e->flags |= BLOCK_NEVER;
+    if (board_execute_never(b, pc)) {
+        e->flags |= BLOCK_NEVER; /* so its page need not be watched for changes: cpu.c drops the translation */
+        return e;
+    }
     if (board_ram_page(b, pc)) {
         for (uint32_t at = pc; at < pc + size; at = (at | (CODE_PAGE - 1u)) + 1u) {
             uint8_t *page = board_ram_page(b, at);
