@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the target costs, in virtual time, at 1.0 and 1.5 cycles an instruction: from reset to the application's first
- * instruction, and a full image over the serial line against the floor, the larger of wire time and flash time (RM0090
- * and DS8626: erase and program, typical). Both slots held other content before. From the first byte of BEGIN to the
- * acknowledgement of FINISH; the agreement on the baud rate comes before and stands in a row of its own.
+ * instruction, and a full image over the serial line and over SPI against the floor, the larger of wire time and flash
+ * time (RM0090 and DS8626: erase and program, typical). Both slots held other content before. From the first byte of
+ * BEGIN to the acknowledgement of FINISH; the agreement on the baud rate comes before and stands in a row of its own.
  *
  * Prints lines of `name value unit`; bench.py makes figures of them.
  */
@@ -14,6 +14,7 @@
 
 #define PROGRAM_WORD_S 16e-6
 #define BITS_PER_BYTE 10.0
+#define BITS_PER_BYTE_SPI 8.0
 #define BASE_BAUD 115200u
 
 static double seconds(const struct rig *rig)
@@ -66,16 +67,18 @@ static void bench_boot(double cycles)
     rig_destroy(rig);
 }
 
-/* @param chunk bytes of code in a frame. */
-static void bench_update(double cycles, uint32_t baud, uint32_t chunk)
+/* @param baud bit/s that are agreed on; of SPI the clock. @param chunk bytes of code in a frame. */
+static void bench_update(double cycles, bool spi, uint32_t baud, uint32_t chunk)
 {
-    struct rig_options options = {.board = {.cycles = cycles}, .max_baud = baud, .chunk = chunk};
+    struct rig_options options = {
+        .board = {.cycles = cycles}, .max_baud = spi ? 0 : baud, .spi_hz = spi ? baud : 0, .chunk = chunk};
     struct rig *rig = rig_create(&options);
     struct pack_buffer package = rig_package(rig, "hello-3.0.0", NULL);
     double met = 0, begun = 0, verify = 0, done = 0;
     char name[64];
 
-    snprintf(name, sizeof name, "update_%u%s_cpi%.1f", baud, chunk == FOTA_KIB(2) ? "_2k" : "", cycles);
+    snprintf(name, sizeof name, "update_%s%u%s_cpi%.1f", spi ? "spi_" : "", baud, chunk == FOTA_KIB(2) ? "_2k" : "",
+             cycles);
     rig_factory(rig);
     fill_slot(rig, FOTA_SLOT_B);
     rig_start(rig, &package, false);
@@ -88,13 +91,13 @@ static void bench_update(double cycles, uint32_t baud, uint32_t chunk)
             verify = seconds(rig);
         if (rig->push.state == GW_PUSH_JUMP && done == 0) {
             done = seconds(rig);
-            if (rig->push.rate != baud || rig->push.stats.resent > 0)
+            if ((!spi && rig->push.rate != baud) || rig->push.stats.resent > 0)
                 break; /* not what is to be measured */
         }
     }
     if (rig->push.outcome == GW_PUSH_CONFIRMED) {
         uint32_t size = rig->push.header.image_size;
-        double wire = BITS_PER_BYTE * size / baud;
+        double wire = (spi ? BITS_PER_BYTE_SPI : BITS_PER_BYTE) * size / baud;
         double flash = erase_s(fota_slot_base(rig->push.slot), size + FOTA_HEADER_SIZE) + size / 4.0 * PROGRAM_WORD_S;
         double floor = wire > flash ? wire : flash;
 
@@ -102,7 +105,7 @@ static void bench_update(double cycles, uint32_t baud, uint32_t chunk)
         printf("%s_verify_s %.2f s\n", name, done - verify);
         printf("%s_floor_s %.2f s\n", name, floor);
         printf("%s_ratio %.3f x\n", name, (done - begun) / floor);
-        if (baud != BASE_BAUD)
+        if (!spi && baud != BASE_BAUD)
             printf("%s_agree_s %.3f s\n", name, begun - met);
     } else {
         printf("%s_failed 1 %s\n", name, rig->push.state == GW_PUSH_ENDED ? rig->push.reason : "rate");
@@ -118,11 +121,12 @@ int main(void)
 
     for (unsigned i = 0; i < sizeof cycles / sizeof cycles[0]; i++) {
         bench_boot(cycles[i]);
-        bench_update(cycles[i], BASE_BAUD, FOTA_KIB(1));
-        bench_update(cycles[i], 921600, FOTA_KIB(1));
-        bench_update(cycles[i], 921600, FOTA_KIB(2));
-        bench_update(cycles[i], 2000000, FOTA_KIB(1));
-        bench_update(cycles[i], 2000000, FOTA_KIB(2));
+        bench_update(cycles[i], false, BASE_BAUD, FOTA_KIB(1));
+        bench_update(cycles[i], false, 921600, FOTA_KIB(1));
+        bench_update(cycles[i], false, 921600, FOTA_KIB(2));
+        bench_update(cycles[i], false, 2000000, FOTA_KIB(1));
+        bench_update(cycles[i], false, 2000000, FOTA_KIB(2));
+        bench_update(cycles[i], true, 21000000, FOTA_KIB(1));
     }
     return 0;
 }

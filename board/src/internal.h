@@ -130,6 +130,7 @@ struct spi {
     uint8_t modf_seen; /* SR was read with MODF set: the next write to CR1 clears it */
     uint8_t in_frame;  /* selected when the frame began */
     uint8_t bytes;     /* in this frame */
+    uint8_t skewed;    /* deselected within a byte: bits are out of step */
     /* the master outside */
     uint8_t mode, phase, keep;
     uint32_t hz;

@@ -182,6 +182,7 @@ static void write_cr1(struct board *b, unsigned i, uint32_t value)
     if (!(s->cr1 & CR1_SPE)) {
         s->sr &= ~(uint32_t) SR_BSY;
         s->in_frame = 0;
+        s->skewed = 0;
     }
     check_mode_fault(b, i);
 }
@@ -276,12 +277,13 @@ static uint16_t exchange(struct board *b, unsigned i, uint16_t in)
         in = reversed(in, bits);
         out = reversed(out, bits);
     }
-    if (!clock_fits(b, i)) {
+    if (!clock_fits(b, i) || s->skewed) {
         in = garble(in);
         out = garble(out);
         b->counters.spi_garbled[i + 1] += s->bytes;
     }
-    s->sr &= ~(uint32_t) SR_BSY;
+    if (!s->skewed)
+        s->sr &= ~(uint32_t) SR_BSY;
     if (!routed(b, i, MOSI))
         in = 0;
     if (bits == 16 && s->bytes == 1) { /* half a frame: the chip waits for the rest in vain */
@@ -316,6 +318,10 @@ static void frame_end(struct board *b, unsigned i)
         out = exchange(b, i, in);
     else
         b->counters.spi_lost[i + 1] += s->bytes;
+    /* deselected within a byte: its bits stay in the shift register, BSY stays set, and all that follows is out of step
+     * until the block is switched off or reset */
+    if (s->in_frame && !selected(b, i))
+        s->skewed = 1;
     s->in_frame = 0;
     if (s->bytes == 2)
         bytes_push(&b->from_spi[i], (uint8_t) (out >> 8));

@@ -16,7 +16,7 @@ struct boot {
     bool show, json;
 };
 
-enum { OPT_PRODUCT = 256, OPT_HW, OPT_FLOOR, OPT_UART, OPT_BAUD, OPT_HSE, OPT_SHOW };
+enum { OPT_PRODUCT = 256, OPT_HW, OPT_FLOOR, OPT_UART, OPT_SPI, OPT_BAUD, OPT_HSE, OPT_SHOW };
 
 static const struct argp_option options[] = {
     {"key", 'k', "K.pub.pem", 0,
@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
     {"floor", OPT_FLOOR, "N", 0, "lowest security counter of a device without a journal (default 0)", 1},
     {"uart", OPT_UART, "N", 0, "USART of the link: 1, 2 or 3 (default 3, PB10/PB11)", 1},
     {"baud", OPT_BAUD, "N", 0, "its baud rate, 2400 to 2000000 (default 115200)", 1},
+    {"spi", OPT_SPI, "N", 0,
+     "1: SPI1 listens, too (PA4 to PA7, default); 0: it does not, the board uses these pins otherwise", 1},
     {"hse", OPT_HSE, "HZ", 0, "crystal in Hz, whole MHz from 4 to 26; 0: none (default 8000000)", 1},
     {"output", 'o', "OUT.bin", 0, "the configured bootloader, 16384 bytes, for address 0x08000000", 2},
     {"show", OPT_SHOW, NULL, 0, "print the configuration of a bootloader instead", 2},
@@ -68,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_UART:
         c->uart = (uint8_t) cli_number("--uart", arg, 1, 3, state);
         return 0;
+    case OPT_SPI:
+        c->spi = (uint8_t) cli_number("--spi", arg, 0, 1, state);
+        return 0;
     case OPT_BAUD:
         c->baud = cli_number("--baud", arg, FOTA_CONFIG_BAUD_MIN, FOTA_CONFIG_BAUD_MAX, state);
         return 0;
@@ -101,6 +106,7 @@ static int print(const struct boot *b, const struct fota_config *c)
         cJSON_AddNumberToObject(object, "hw", c->target.hw_revision);
         cJSON_AddNumberToObject(object, "floor", c->target.floor);
         cJSON_AddNumberToObject(object, "uart", c->uart);
+        cJSON_AddNumberToObject(object, "spi", c->spi);
         cJSON_AddNumberToObject(object, "baud", c->baud);
         cJSON_AddNumberToObject(object, "hse", c->hse_hz);
         cJSON *keys = cJSON_AddArrayToObject(object, "keys");
@@ -113,7 +119,7 @@ static int print(const struct boot *b, const struct fota_config *c)
     }
     (void) printf("%-18s %s\n%-18s %u\n%-18s %" PRIu32 "\n", "product", uuid, "hardware revision",
                   c->target.hw_revision, "built-in floor", c->target.floor);
-    (void) printf("%-18s USART%u, %" PRIu32 " baud\n", "link", c->uart, c->baud);
+    (void) printf("%-18s USART%u, %" PRIu32 " baud%s\n", "link", c->uart, c->baud, c->spi != 0 ? "; SPI1" : "");
     if (c->hse_hz != 0)
         (void) printf("%-18s %" PRIu32 " MHz\n", "crystal", c->hse_hz / 1000000u);
     else
@@ -162,7 +168,7 @@ int cli_bootloader(int argc, char **argv)
             "boot.bin\n"
             "  fota bootloader --show boot.bin",
     };
-    struct boot b = {.config = {.uart = 3, .baud = 115200, .hse_hz = 8000000}};
+    struct boot b = {.config = {.uart = 3, .spi = 1, .baud = 115200, .hse_hz = 8000000}};
     struct pack_message error = {0};
     struct pack_buffer file;
     cli_parse(&argp, argc, argv, &b);

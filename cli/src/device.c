@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 
 struct device {
-    struct port_serial serial;
-    struct port_board_pins pins;
+    struct port_line line;
+    struct port_pins pins;
+    char pins_text[PORT_SPI_PATH];
     struct gw_push push;
 };
 
@@ -44,6 +45,11 @@ bool device_parse(int key, char *arg, struct device_options *options, const stru
     case DEVICE_OPT_MAX_BAUD:
         options->max_baud = cli_number("--max-baud", arg, 1200, GW_PUSH_BAUD_MAX, state);
         return true;
+    case DEVICE_OPT_PINS:
+        if (port_pins_check(arg) != NULL)
+            argp_error(state, "--pins: %s %s", arg, port_pins_check(arg));
+        options->pins = arg;
+        return true;
     case DEVICE_OPT_CONTROL:
         options->control = arg;
         return true;
@@ -66,9 +72,27 @@ static int check_path(const char *path, const char *what, struct pack_message *e
     return error->code;
 }
 
+/* The file in the text of a port: what stands behind spi: and unix:, before the rate. */
+static void port_file(const char *port, char *path, size_t capacity)
+{
+    bool spi = strncmp(port, "spi:", 4) == 0;
+    port += spi ? 4 : 0;
+    bool socket = strncmp(port, "unix:", 5) == 0;
+    (void) snprintf(path, capacity, "%s", socket ? port + 5 : port);
+    if (spi && !socket)
+        path[strcspn(path, "@")] = '\0';
+}
+
 int device_open(struct device **device, const struct device_options *options, struct pack_message *error)
 {
-    const char *path = strncmp(options->port, "unix:", 5) == 0 ? options->port + 5 : options->port;
+    const char *wrong = port_line_check(options->port);
+    char path[PORT_SPI_PATH];
+    if (wrong != NULL) {
+        error->code = FOTA_E_ARGUMENT;
+        (void) snprintf(error->text, sizeof error->text, "--port: \"%s\" %s", options->port, wrong);
+        return error->code;
+    }
+    port_file(options->port, path, sizeof path);
     errno = 0;
     int e = check_path(path, "is the device plugged in? dmesg names new ports", error);
     if (e == FOTA_OK && options->control != NULL)
@@ -82,12 +106,14 @@ int device_open(struct device **device, const struct device_options *options, st
         return error->code;
     }
     port_log_level(options->verbose ? GW_LOG_INFO : GW_LOG_WARNING);
-    port_serial_init(&d->serial, options->port);
+    port_line_init(&d->line, options->port);
     if (options->control != NULL)
-        port_board_pins_init(&d->pins, options->control);
+        (void) snprintf(d->pins_text, sizeof d->pins_text, "board:%s", options->control);
+    else
+        (void) snprintf(d->pins_text, sizeof d->pins_text, "%s", options->pins != NULL ? options->pins : "none");
     const struct gw_push_ports ports = {
-        .link = &d->serial.link,
-        .pins = options->control != NULL ? &d->pins.pins : NULL,
+        .link = d->line.link,
+        .pins = port_pins_init(&d->pins, d->pins_text),
         .clock = &port_clock,
         .baud = options->baud,
         .baud_max = options->max_baud,
@@ -116,7 +142,7 @@ void device_turn(struct device *device, uint32_t limit_ms)
     if (device->push.state == GW_PUSH_ENDED)
         return;
     struct pollfd p = {
-        .fd = device->serial.fd, /* -1 while the port is away: then this is a plain sleep */
+        .fd = port_line_fd(&device->line), /* -1 on SPI, and while the port is away: then this is a plain sleep */
         .events = (short) (POLLIN | (gw_push_wants_write(&device->push) ? POLLOUT : 0)),
     };
     (void) poll(&p, 1, (int) (wait < limit_ms ? wait : limit_ms));

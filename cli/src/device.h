@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** @file device.h A device on a serial line, as `fota flash` and `fota status` use it: the ports of gw/push.h on Linux.
+/** @file device.h A device on a serial line or SPI, as `fota flash` and `fota status` use it: the ports of gw/push.h on
+ * Linux.
  */
 #ifndef CLI_DEVICE_H
 #define CLI_DEVICE_H
@@ -9,7 +10,8 @@
 
 struct device_options {
     const char *port;    /* serial device, or what the gateway's configuration takes as a port */
-    const char *control; /* control socket of a virtual board, for NRST; NULL: none */
+    const char *control; /* control socket of a virtual board, for NRST and BOOT0; NULL: none */
+    const char *pins;    /* as in the gateway's configuration; NULL: none, or those of `control` */
     uint32_t baud;
     uint32_t max_baud; /* the highest that may be agreed on for a transfer; 0: none */
     bool verbose;
@@ -31,8 +33,9 @@ void device_turn(struct device *device, uint32_t limit_ms);
 /** Milliseconds of a clock that never goes back. */
 uint64_t device_now_ms(void);
 
-/* Options that both commands share: --port, --baud, --control, --verbose. */
+/* Options that both commands share: --port, --baud, --pins, --control, --verbose. */
 enum {
+    DEVICE_OPT_PINS = 514,
     DEVICE_OPT_PORT = 'p',
     DEVICE_OPT_BAUD = 'b',
     DEVICE_OPT_CONTROL = 512,
@@ -40,13 +43,19 @@ enum {
     DEVICE_OPT_VERBOSE = 'v'
 };
 #define DEVICE_OPTIONS(group)                                                                                          \
-    {"port", DEVICE_OPT_PORT, "PORT", 0, "serial port of the device, for example /dev/ttyUSB0", group},                \
+    {"port", DEVICE_OPT_PORT, "PORT", 0, "port of the device: /dev/ttyUSB0, or spi:/dev/spidev0.0[@HZ]", group},       \
         {"baud", DEVICE_OPT_BAUD, "N", 0, "baud rate (default 115200)", group},                                        \
+        {"pins",                                                                                                       \
+         DEVICE_OPT_PINS,                                                                                              \
+         "PINS",                                                                                                       \
+         0,                                                                                                            \
+         "lines for NRST and BOOT0: gpio:CHIP:NRST[:BOOT0] (numbers of lines), or board:SOCKET",                       \
+         group},                                                                                                       \
         {"control",                                                                                                    \
          DEVICE_OPT_CONTROL,                                                                                           \
          "SOCKET",                                                                                                     \
          0,                                                                                                            \
-         "control socket of a virtual board: its NRST is pulsed when the device does not answer",                      \
+         "short for --pins board:SOCKET. NRST is pulsed when the device does not answer",                              \
          group},                                                                                                       \
     {                                                                                                                  \
         "verbose", DEVICE_OPT_VERBOSE, NULL, 0, "print what the device prints, and what happens on the link", group    \

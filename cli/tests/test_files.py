@@ -262,7 +262,7 @@ class Bootloader(Scratch):
     def test_fill_in_and_show(self):
         self.boot()
         self.good("bootloader", "bl.bin", "--key", "k.pub.pem", "--key", "k2.pem", "--product", PRODUCT, "--hw", "2", "--floor", "7",
-                  "--uart", "1", "--baud", "921600", "--hse", "25000000", "-o", "boot.bin")
+                  "--uart", "1", "--spi", "0", "--baud", "921600", "--hse", "25000000", "-o", "boot.bin")
         data = self.read("boot.bin")
         self.assertEqual(len(data), 16384)
         self.assertEqual(data[:9000], self.read("bl.bin"))

@@ -12,7 +12,7 @@
 static struct fota_config good(unsigned keys)
 {
     struct fota_config config = {
-        .target = test_target(), .key_count = keys, .uart = 3, .baud = 115200, .hse_hz = 8000000};
+        .target = test_target(), .key_count = keys, .uart = 3, .spi = 1, .baud = 115200, .hse_hz = 8000000};
 
     config.target.floor = 0x0A0B0C0D;
     config.target.hw_revision = 0x0708;
@@ -42,6 +42,7 @@ static void layout_is_that_of_the_page(void **state)
         put(expected, 24, 2, 0x0708);
         expected[26] = (uint8_t) keys;
         expected[27] = 3;
+        expected[184] = 1;
         put(expected, 28, 4, 115200);
         put(expected, 32, 4, 0x0A0B0C0D);
         put(expected, 36, 4, 8000000);
@@ -60,6 +61,8 @@ static void layout_is_that_of_the_page(void **state)
         assert_int_equal(back.target.floor, 0x0A0B0C0D);
         assert_int_equal(back.key_count, keys);
         assert_int_equal(back.uart, 3);
+        assert_int_equal(raw[184], 1);
+        assert_int_equal(back.spi, 1);
         assert_int_equal(back.baud, 115200);
         assert_int_equal(back.hse_hz, 8000000);
         assert_memory_equal(back.keys, config.keys, keys * sizeof config.keys[0]);
@@ -79,6 +82,7 @@ static void each_bound_on_both_sides(void **state)
         {28, 4, 2000001, false},  {36, 4, 0, true},         {36, 4, 1, false},       {36, 4, 3000000, false},
         {36, 4, 4000000, true},   {36, 4, 8000001, false},  {36, 4, 25000000, true}, {36, 4, 26000000, true},
         {36, 4, 27000000, false}, {36, 4, 26500000, false}, {32, 4, 0, true},        {32, 4, 0xFFFFFFFF, true},
+        {184, 1, 0, true},        {184, 1, 1, true},        {184, 1, 2, false},
     };
     struct fota_config config = good(2), back;
     uint8_t raw[FOTA_CONFIG_SIZE];
@@ -96,6 +100,8 @@ static void each_bound_on_both_sides(void **state)
             back.key_count = cases[i].value;
         else if (cases[i].at == 27)
             back.uart = (uint8_t) cases[i].value;
+        else if (cases[i].at == 184)
+            back.spi = (uint8_t) cases[i].value;
         else if (cases[i].at == 28)
             back.baud = cases[i].value;
         else if (cases[i].at == 36)
@@ -103,6 +109,19 @@ static void each_bound_on_both_sides(void **state)
         if (fota_config_encode(&back, raw) != (cases[i].good ? FOTA_OK : FOTA_E_CONFIG))
             fail_msg("encode: offset %u = %u", cases[i].at, cases[i].value);
     }
+}
+
+static void an_older_block_has_no_spi(void **state)
+{
+    struct fota_config config = good(2), back;
+    uint8_t raw[FOTA_CONFIG_SIZE];
+
+    (void) state;
+    assert_int_equal(fota_config_encode(&config, raw), FOTA_OK);
+    put(raw, 184, 1, 0xFF);
+    put(raw, 252, 4, fota_crc32(0, raw, 252));
+    assert_int_equal(fota_config_decode(raw, &back), FOTA_OK);
+    assert_int_equal(back.spi, 0);
 }
 
 static void damage_is_seen(void **state)
@@ -127,7 +146,8 @@ static void damage_is_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(layout_is_that_of_the_page),
-                                       cmocka_unit_test(each_bound_on_both_sides), cmocka_unit_test(damage_is_seen)};
+                                       cmocka_unit_test(each_bound_on_both_sides),
+                                       cmocka_unit_test(an_older_block_has_no_spi), cmocka_unit_test(damage_is_seen)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,8 +138,10 @@ static void add_device(struct config *c, const struct config_device *d)
     if (d->max_baud > GW_PUSH_BAUD_MAX)
         refuse("device \"%s\": max-baud %lu is above %u; give the device's own rate for none above it", d->name,
                (unsigned long) d->max_baud, GW_PUSH_BAUD_MAX);
-    if (strcmp(d->pins, "none") != 0 && (strncmp(d->pins, "board:", 6) != 0 || d->pins[6] == '\0'))
-        refuse("device \"%s\": pins \"%s\" is not none or board:SOCKET", d->name, d->pins);
+    if (port_line_check(d->port) != NULL)
+        refuse("device \"%s\": port \"%s\" %s", d->name, d->port, port_line_check(d->port));
+    if (port_pins_check(d->pins) != NULL)
+        refuse("device \"%s\": pins \"%s\" %s", d->name, d->pins, port_pins_check(d->pins));
     c->devices[c->device_count++] = *d;
 }
 
@@ -336,8 +338,8 @@ static const struct argp_option options[] = {
     {"hub-token-file", OPTION_HUB_TOKEN_FILE, "FILE", 0, "Its first line is the hub's token", 0},
     {"key", 'k', "PEM", 0, "Public key that packages may be signed with; may be repeated", 0},
     {"cache", 'd', "DIR", 0, "Packages and records (/var/lib/fota-gateway)", 0},
-    {"device", 'D', "name=N,port=P[,baud=B][,max-baud=B][,pins=none|board:SOCKET]", 0,
-     "A device; port is a tty or unix:PATH; may be repeated", 0},
+    {"device", 'D', "name=N,port=P[,baud=B][,max-baud=B][,pins=none|gpio:CHIP:NRST[:BOOT0]|board:SOCKET]", 0,
+     "A device; port is a tty, unix:PATH, spi:/dev/spidevB.C[@HZ] or spi:unix:PATH; may be repeated", 0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default), debug or frames", 0},
     {"check-config", OPTION_CHECK, NULL, 0, "Check the configuration, print it and end", 0},
     {"die-with-parent", OPTION_DIE, NULL, 0, "End when the parent process ends", 0},

@@ -24,8 +24,8 @@ static struct gw gw;
 static struct port_http http;
 static struct port_mqtt mqtt;
 static struct port_files files;
-static struct port_serial serial[GW_DEVICES_MAX];
-static struct port_board_pins pins[GW_DEVICES_MAX];
+static struct port_line line[GW_DEVICES_MAX];
+static struct port_pins pins[GW_DEVICES_MAX];
 static struct gw_device_config devices[GW_DEVICES_MAX];
 
 static void make_devices(void)
@@ -33,15 +33,12 @@ static void make_devices(void)
     for (unsigned i = 0; i < config.device_count; i++) {
         const struct config_device *c = &config.devices[i];
 
-        port_serial_init(&serial[i], c->port);
+        port_line_init(&line[i], c->port);
         memcpy(devices[i].name, c->name, sizeof devices[i].name);
         devices[i].baud = c->baud;
         devices[i].baud_max = c->max_baud;
-        devices[i].link = &serial[i].link;
-        if (strncmp(c->pins, "board:", 6) == 0) {
-            port_board_pins_init(&pins[i], c->pins + 6);
-            devices[i].pins = &pins[i].pins;
-        }
+        devices[i].link = line[i].link;
+        devices[i].pins = port_pins_init(&pins[i], c->pins);
     }
 }
 
@@ -102,8 +99,8 @@ static unsigned collect(struct curl_waitfd *fds, int signal_fd)
         n++;
     }
     for (unsigned i = 0; i < config.device_count; i++)
-        if (serial[i].fd >= 0) {
-            fds[n] = (struct curl_waitfd){.fd = serial[i].fd, .events = CURL_WAIT_POLLIN};
+        if (port_line_fd(&line[i]) >= 0) {
+            fds[n] = (struct curl_waitfd){.fd = port_line_fd(&line[i]), .events = CURL_WAIT_POLLIN};
             if (gw_push_wants_write(&gw.device[i].push))
                 fds[n].events |= CURL_WAIT_POLLOUT;
             n++;

@@ -4,6 +4,7 @@
 #define GW_LINUX_PORT_H
 
 #include "gw/gw.h"
+#include "gw/spi.h"
 
 #include <curl/curl.h>
 #include <mosquitto.h>
@@ -29,6 +30,35 @@ void port_serial_init(struct port_serial *serial, const char *path);
 /** @return whether termios knows this baud rate. */
 bool port_serial_baud_known(uint32_t baud);
 
+/* --- spi.c ------------------------------------------------------------------------------------ */
+#define PORT_SPI_PATH 256u
+/** An SPI master: spidev ("/dev/spidev0.0[@HZ]"), or the socket of a virtual board ("unix:PATH"). */
+struct port_spi {
+    const char *path;
+    char device[PORT_SPI_PATH]; /* of spidev, without the rate */
+    uint32_t hz;
+    int fd; /* -1: closed */
+    bool complained;
+    struct gw_spi spi;
+    struct gw_spi_link link;
+};
+void port_spi_init(struct port_spi *spi, const char *path);
+
+/* --- line.c ----------------------------------------------------------------------------------- */
+/** A device's port: what port_serial_init() takes, or "spi:" and what port_spi_init() takes. */
+struct port_line {
+    bool spi_used;
+    struct port_serial serial;
+    struct port_spi spi;
+    const struct gw_link *link;
+};
+/** @return NULL, or what is wrong with the text of a port. */
+const char *port_line_check(const char *text);
+/** @param text one that port_line_check() likes; kept by reference. */
+void port_line_init(struct port_line *line, const char *text);
+/** @return the descriptor that becomes readable with input, -1: there is none (gw_link.poll_ms) or it is closed. */
+int port_line_fd(const struct port_line *line);
+
 /* --- board_pins.c ----------------------------------------------------------------------------- */
 /** NRST and BOOT0 of a virtual board through its control socket. */
 struct port_board_pins {
@@ -36,6 +66,23 @@ struct port_board_pins {
     struct gw_pins pins;
 };
 void port_board_pins_init(struct port_board_pins *board, const char *socket);
+
+/* --- pins.c ----------------------------------------------------------------------------------- */
+/** NRST (open-drain) and BOOT0 at lines of a GPIO chip; taken when they are first moved. */
+struct port_gpio_pins {
+    char chip_name[64];
+    unsigned offset[2], count; /* NRST, BOOT0 */
+    struct gpio_chip *chip;    /* NULL: not taken yet */
+    struct gw_pins pins;
+};
+struct port_pins {
+    struct port_board_pins board;
+    struct port_gpio_pins gpio;
+};
+/** @return NULL, or what is wrong with the text of a device's pins. */
+const char *port_pins_check(const char *text);
+/** @param text one that port_pins_check() likes: none, board:SOCKET, gpio:CHIP:NRST[:BOOT0]. @return NULL for none. */
+const struct gw_pins *port_pins_init(struct port_pins *pins, const char *text);
 
 /* --- files.c ---------------------------------------------------------------------------------- */
 /** Package cache and records in a directory: DIR/packages, DIR/state. */

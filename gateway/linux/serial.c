@@ -150,6 +150,7 @@ static int serial_baud(void *ctx, uint32_t baud)
 
 void port_serial_init(struct port_serial *s, const char *path)
 {
-    *s = (struct port_serial){
-        .path = path, .fd = -1, .link = {s, serial_open, serial_close, serial_read, serial_write, serial_baud}};
+    *s = (struct port_serial){.path = path,
+                              .fd = -1,
+                              .link = {s, serial_open, serial_close, serial_read, serial_write, serial_baud, 0, NULL}};
 }

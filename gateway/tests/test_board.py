@@ -29,6 +29,7 @@ SPEED = 10  # virtual seconds a second: a trial that fails takes 20 of them and 
 class Case(unittest.TestCase):
     speed = SPEED
     wire = ""  # of the board's serial port
+    port = "DIR/tty"  # of the gateway
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="fota-gw-board-"))
@@ -46,7 +47,7 @@ class Case(unittest.TestCase):
         code = pathlib.Path(f"{TARGET}/hello-1.0.0.a.bin").read_bytes()
         (self.dir / "slot.bin").write_bytes(self.web.files["1.0.0"][:512] + code)
         self.board = Proc([BOARD, "--flash", self.dir / "flash", "--load", f"0x08000000:{self.dir}/boot.bin", "--load",
-                           f"0x08004000:{self.dir}/slot.bin", "--uart", f"3=pty:{self.dir}/tty{self.wire}", "--control",
+                           f"0x08004000:{self.dir}/slot.bin", "--uart", f"3=pty:{self.dir}/tty{self.wire}", "--spi", f"1=unix:{self.dir}/spi", "--control",
                            self.dir / "control", "--speed", self.speed, "--die-with-parent"], "fota-board").start()
         wait_until(lambda: (self.dir / "tty").exists() and (self.dir / "control").exists(), 10, "the board")
         self.gateway = self.start_gateway()
@@ -71,7 +72,7 @@ class Case(unittest.TestCase):
     def start_gateway(self):
         environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         return Proc([GATEWAY, "--id", "gw1", "--broker", self.broker.address(), "--key", self.dir / "key.pub.pem", "--cache",
-                     self.dir / "cache", "--device", f"name=board1,port={self.dir}/tty,pins=board:{self.dir}/control",
+                     self.dir / "cache", "--device", f"name=board1,port={self.port.replace('DIR', str(self.dir))},pins=board:{self.dir}/control",
                      "--log-level", "debug", "--die-with-parent"], "gateway", env=environment).start()
 
     def control(self, command):
@@ -152,6 +153,31 @@ class AgreedRate(Case):
             end = self.wait_end(self.update(version))
             self.assertEqual((end["state"], end["version"]), ("confirmed", version), end)  # seen at 115200 again
         self.assertRegex(self.gateway.output(), r"the link runs at (2000000|1000000|921600) baud")  # lower on a machine that is busy
+
+
+class Spi(Case):
+    port = "spi:unix:DIR/spi"
+
+    def test_good_bad_and_a_restart_on_the_way(self):
+        job = self.update("1.1.0")
+        wait_until(lambda: self.state()["state"] == "write", 30, "the writing")
+        self.gateway.kill()
+        os.unlink(self.gateway.log_path)
+        self.gateway = self.start_gateway()
+        end = self.wait_end(job)
+        self.assertEqual((end["state"], end["version"], end["slot"]), ("confirmed", "1.1.0", "B"), end)
+        end = self.wait_end(self.update("1.2.0"))
+        self.assertEqual((end["state"], end["reason"], end["version"]), ("rolled-back", "deadline", "1.1.0"), end)
+
+    def test_fota_flash(self):
+        self.gateway.stop()
+        where = ["--port", f"spi:unix:{self.dir}/spi", "--control", f"{self.dir}/control", "--json"]
+        status = json.loads(subprocess.run([FOTA, "status", *where[:2], "--json"], check=True, capture_output=True, timeout=60).stdout)
+        self.assertEqual((status["mode"], status["version"]), ("application", "1.0.0"))
+        run = subprocess.run([FOTA, "flash", f"{self.dir}/1.1.0.fota", *where], capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 0, run.stderr + run.stdout)
+        self.gateway = self.start_gateway()
+        self.gateway.wait_output("is open")
 
 
 if __name__ == "__main__":

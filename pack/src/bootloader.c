@@ -50,6 +50,8 @@ static int bad_config(const struct fota_config *c, struct pack_message *error)
         return pack_fail(error, FOTA_E_CONFIG, "%u keys; the bootloader takes 1 or 2", c->key_count);
     if (c->uart < 1u || c->uart > 3u)
         return pack_fail(error, FOTA_E_CONFIG, "UART %u; there are 1, 2 and 3", c->uart);
+    if (c->spi > 1u)
+        return pack_fail(error, FOTA_E_CONFIG, "SPI %u; there is 1, or 0: none", c->spi);
     if (c->baud < FOTA_CONFIG_BAUD_MIN || c->baud > FOTA_CONFIG_BAUD_MAX)
         return pack_fail(error, FOTA_E_CONFIG, "baud rate %" PRIu32 " is not in %u to %u", c->baud,
                          FOTA_CONFIG_BAUD_MIN, FOTA_CONFIG_BAUD_MAX);

@@ -32,28 +32,30 @@ static bool on_trial(const struct fota_agent *agent)
     const struct fota_boot_state *state = &agent->journal.state;
 
     return state->trial == FOTA_TRIAL_RUNNING &&
-           fota_image_is(&state->candidate, agent->slot, agent->server.info.identity);
+           fota_image_is(&state->candidate, agent->slot, agent->line[0].server.info.identity);
 }
 
 static void link_send(void *ctx, const uint8_t *data, size_t length)
 {
-    struct fota_agent *agent = ctx;
+    const struct fota_agent_line *line = ctx;
+    const struct fota_agent *agent = line->agent;
 
-    agent->port->send(agent->port->ctx, data, length);
+    agent->port->send(agent->port->ctx, (unsigned) (line - agent->line), data, length);
 }
 
 static void link_reboot(void *ctx, unsigned where)
 {
-    struct fota_agent *agent = ctx;
+    const struct fota_agent_line *line = ctx;
+    const struct fota_agent *agent = line->agent;
 
-    agent->port->flush(agent->port->ctx);
+    agent->port->flush(agent->port->ctx, (unsigned) (line - agent->line));
     backup_write(BACKUP_REQUEST, where == FOTA_LINK_REBOOT_LOADER ? BACKUP_LOADER : BACKUP_NONE);
     chip_reset();
 }
 
 static void fill_info(struct fota_agent *agent)
 {
-    struct fota_link_info *info = &agent->server.info;
+    struct fota_link_info *info = &agent->line[0].server.info;
     struct fota_config config;
 
     info->mode = FOTA_MODE_APPLICATION;
@@ -77,13 +79,19 @@ int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *por
     memset(agent, 0, sizeof *agent);
     agent->port = port;
     agent->started_ms = port->now_ms(port->ctx);
-    agent->link = (struct fota_server_port){.ctx = agent, .send = link_send, .reboot = link_reboot};
-    agent->server.port = &agent->link;
-    agent->server.journal = &agent->journal;
     agent->image = running_image(&agent->slot);
     if (agent->image == NULL)
         return FOTA_E_NO_IMAGE;
     fill_info(agent);
+    for (unsigned i = 0; i < FOTA_AGENT_LINES; i++) {
+        struct fota_agent_line *line = &agent->line[i];
+
+        line->agent = agent;
+        line->link = (struct fota_server_port){.ctx = line, .send = link_send, .reboot = link_reboot};
+        line->server.info = agent->line[0].server.info;
+        line->server.port = &line->link;
+        line->server.journal = &agent->journal;
+    }
     return fota_journal_open(&agent->journal, &chip_flash);
 }
 
@@ -96,7 +104,7 @@ int fota_confirm(struct fota_agent *agent)
     if (!on_trial(agent))
         return FOTA_OK;
     record.arg = agent->image->counter;
-    memcpy(record.identity, agent->server.info.identity, FOTA_IDENTITY_SHORT);
+    memcpy(record.identity, agent->line[0].server.info.identity, FOTA_IDENTITY_SHORT);
     return fota_journal_append(&agent->journal, &record);
 }
 
@@ -110,10 +118,10 @@ void fota_feed(struct fota_agent *agent)
     watchdog_feed();
 }
 
-void fota_agent_receive(struct fota_agent *agent, const uint8_t *data, size_t length)
+void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *data, size_t length)
 {
-    if (agent->image != NULL)
-        (void) fota_server_feed(&agent->server, data, length);
+    if (agent->image != NULL && line < FOTA_AGENT_LINES)
+        (void) fota_server_feed(&agent->line[line].server, data, length);
 }
 
 void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)

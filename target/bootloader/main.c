@@ -4,9 +4,9 @@
  *
  *   journal  open, settle, maintain
  *   decide   which image, verified; a rejection is recorded at once
- *   listen   the receiver has collected by DMA since the start, so listening costs no boot time
- *   serve    when somebody asked for it, or when nothing boots; ends by itself when something boots and
- * nobody talks jump     a trial is recorded before
+ *   listen   on UART and SPI: the receivers have collected by DMA since the start, so listening costs no boot time
+ *   serve    when somebody asked for it, or when nothing boots; ends by itself when something boots and nobody talks
+ *   jump     a trial is recorded before
  */
 #include "bootloader.h"
 #include "chip.h"
@@ -20,21 +20,30 @@
 #define PIECE FOTA_KIB(1)   /* room in the ring is given back in small steps */
 #define EARLY_PIECES 4u     /* before the decision: what comes in the 0.3 s of the verification */
 #define WINDOW FOTA_KIB(88) /* of image: frames add 3 %, and the gateway may ask for the status in between */
-#define IDLE_MS 10000u      /* without a frame: boot, if something boots */
-#define COMPLETE_MS 2000u   /* the same after an install that is complete */
+#define SPI_RING_SIZE FOTA_KIB(8)
+#define SPI_WINDOW FOTA_KIB(4) /* a master that waits for a response fills the ring with zeros meanwhile */
+#define IDLE_MS 10000u         /* without a frame: boot, if something boots */
+#define COMPLETE_MS 2000u      /* the same after an install that is complete */
 #define DEFAULT_BAUD 115200u
 #define DEFAULT_UART 3u
 
 static uint8_t ring[RING_SIZE] __attribute__((section(".ring"), aligned(4)));
+
+static uint8_t spi_ring[SPI_RING_SIZE] __attribute__((section(".ring"), aligned(4)));
+
+enum { LINE_UART, LINE_SPI, LINES };
 
 static struct {
     struct fota_config config;
     struct fota_journal journal;
     struct fota_decision decision;
     struct fota_installer installer;
-    struct fota_server server;
+    struct fota_server server[LINES];
     struct uart uart;
-    uint32_t new_baud; /* asked for; in force when the answer is out. 0: none */
+    struct spi spi;
+    struct line *line[LINES]; /* NULL: does not listen */
+    unsigned talking;         /* somebody talks on this line; LINES: nobody yet. Only one is served at a time */
+    uint32_t new_baud;        /* asked for; in force when the answer is out. 0: none */
 } boot;
 
 /* --- why we are here -------------------------------------------------------------------------------------------- */
@@ -91,7 +100,8 @@ _Noreturn static void start_application(void)
 {
     struct fota_decision *d = &boot.decision;
 
-    uart_flush(&boot.uart); /* an answer may be on its way */
+    if (boot.talking < LINES)
+        line_flush(boot.line[boot.talking]); /* an answer may be on its way */
     if (fota_boot_record_attempt(&boot.journal, d) != FOTA_OK) {
         /* an attempt that cannot be recorded is not made: back to the confirmed image */
         boot.journal.state.trial = FOTA_TRIAL_NONE;
@@ -110,36 +120,48 @@ _Noreturn static void start_application(void)
 
 static void link_send(void *ctx, const uint8_t *data, size_t length)
 {
-    uart_send(ctx, data, length);
+    line_send(ctx, data, length);
 }
 
 static void link_reboot(void *ctx, unsigned where)
 {
-    uart_flush(ctx);
+    line_flush(ctx);
     backup_write(BACKUP_REQUEST, where == FOTA_LINK_REBOOT_LOADER ? BACKUP_LOADER : BACKUP_NONE);
     chip_reset();
 }
 
 static int link_baud(void *ctx, uint32_t baud)
 {
-    if (baud != boot.config.baud && !uart_can(ctx, baud))
+    (void) ctx;
+    if (baud != boot.config.baud && !uart_can(&boot.uart, baud))
         return FOTA_E_ARGUMENT;
     boot.new_baud = baud;
     return FOTA_OK;
 }
 
-static const struct fota_server_port port = {
-    .ctx = &boot.uart, .send = link_send, .reboot = link_reboot, .baud = link_baud};
+static const struct fota_server_port ports[LINES] = {
+    {.ctx = &boot.uart.line, .send = link_send, .reboot = link_reboot, .baud = link_baud},
+    {.ctx = &boot.spi.line, .send = link_send, .reboot = link_reboot},
+};
+
+static void start_lines(void)
+{
+    boot.talking = LINES;
+    if (uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring))
+        boot.line[LINE_UART] = &boot.uart.line;
+    if (boot.config.spi != 0 && spi_start(&boot.spi, spi_ring, sizeof spi_ring))
+        boot.line[LINE_SPI] = &boot.spi.line;
+}
 
 static void prepare_server(bool configured)
 {
-    struct fota_server *server = &boot.server;
+    struct fota_server *server = &boot.server[LINE_UART];
     struct fota_link_info *info = &server->info;
     const struct fota_decision *d = &boot.decision;
 
     fota_install_init(&boot.installer, &boot.journal, &boot.config.target, boot.config.keys, boot.config.key_count,
                       d->slot);
-    server->port = &port;
+    server->port = &ports[LINE_UART];
     server->journal = &boot.journal;
     server->install = fota_server_install;
     server->installer = &boot.installer;
@@ -159,26 +181,45 @@ static void prepare_server(bool configured)
         info->version = d->image.header.version;
         memcpy(info->identity, d->image.identity, FOTA_IDENTITY_SIZE);
     }
+    boot.server[LINE_SPI] = *server;
+    boot.server[LINE_SPI].port = &ports[LINE_SPI];
+    boot.server[LINE_SPI].window = SPI_WINDOW;
 }
 
-/* Hand what has arrived to the server, in so many pieces at most: a peer that never stops does not keep us here.
- * @return how many good frames there were. */
-static unsigned listen(unsigned pieces)
+/* Hand what has arrived on a line to its server, in so many pieces at most: a peer that never stops does not keep us
+ * here. @return how many good frames there were. */
+static unsigned listen_to(unsigned n, unsigned pieces)
 {
     unsigned frames = 0;
 
     for (unsigned i = 0; i < pieces; i++) {
         const uint8_t *data;
-        size_t n = uart_peek(&boot.uart, &data);
+        size_t length = line_peek(boot.line[n], &data);
 
-        if (n == 0)
+        if (length == 0)
             break;
-        if (n > PIECE)
-            n = PIECE;
-        frames += fota_server_feed(&boot.server, data, n);
-        uart_take(&boot.uart, n);
+        if (length > PIECE)
+            length = PIECE;
+        frames += fota_server_feed(&boot.server[n], data, length);
+        line_take(boot.line[n], length);
         watchdog_feed(); /* runs here only where the option bytes say so */
     }
+    return frames;
+}
+
+/* The same for the line on which somebody talks, or for all of them. */
+static unsigned listen(unsigned pieces)
+{
+    unsigned frames = 0;
+
+    for (unsigned n = 0; n < LINES && frames == 0; n++)
+        if (boot.line[n] != NULL && (boot.talking == LINES || boot.talking == n)) {
+            frames = listen_to(n, pieces);
+            if (frames > 0)
+                boot.talking = n;
+        }
+    if (boot.line[LINE_SPI] != NULL)
+        spi_tend(&boot.spi);
     return frames;
 }
 
@@ -206,6 +247,7 @@ static void serve(void)
             if (leave)
                 return;
             uart_baud(&boot.uart, boot.config.baud);
+            boot.talking = LINES;
             idle = 0;
             unproven = false;
         }
@@ -226,16 +268,17 @@ _Noreturn void bootloader(void)
 {
     uint32_t request = backup_read(BACKUP_REQUEST);
     enum fota_reset_cause cause = reset_cause(request);
-    bool configured = configure(), linked;
+    bool configured = configure();
 
     (void) clock_fast(boot.config.hse_hz);
-    linked = uart_start(&boot.uart, boot.config.uart, boot.config.baud, ring, sizeof ring);
+    start_lines();
     watchdog_stretch();
     decide(cause);
     prepare_server(configured);
     (void) listen(EARLY_PIECES);
-    if (request == BACKUP_LOADER || boot.server.stay || boot.decision.slot == FOTA_SLOT_NONE) {
-        if (linked)
+    if (request == BACKUP_LOADER || boot.server[LINE_UART].stay || boot.server[LINE_SPI].stay ||
+        boot.decision.slot == FOTA_SLOT_NONE) {
+        if (boot.line[LINE_UART] != NULL || boot.line[LINE_SPI] != NULL)
             serve();
         chip_reset(); /* an install may have changed everything, and a reset gets every stream free: begin again */
     }

@@ -43,39 +43,79 @@ static inline uint32_t clock_cpu_hz(void)
 /** The flash at x32 (needs VDD ≥ 2.7 V). Locked again after each call. */
 extern const struct fota_flash chip_flash;
 
-/* --- uart.c ----------------------------------------------------------------------------------------------------- */
+/* --- line.c ----------------------------------------------------------------------------------------------------- */
 
-#define UART_OUT 192u
+#define LINE_OUT 192u
 
-/** A USART that runs by DMA both ways: nothing is lost while flash work stalls the CPU, and nobody waits for a response
- * to be out. It must lie in memory that DMA reaches (SRAM, not CCM). */
-struct uart {
-    const struct uart_hardware *hardware;
-    uint8_t *ring;
-    uint32_t size, read;
-    uint32_t hz;           /* what its baud rate is divided from */
-    uint8_t out[UART_OUT]; /* what is being sent */
+struct line;
+
+/** What differs between the wires to the gateway. */
+struct line_driver {
+    /** @return where in the ring the next byte that arrives is put. */
+    uint32_t (*position)(const struct line *line);
+    /** Make `out` free for the next piece. @return false: it cannot be had; nothing is sent then. */
+    bool (*ready)(struct line *line);
+    /** Send what is in `out`. @param length 1 … LINE_OUT. */
+    void (*go)(struct line *line, size_t length);
+    /** Wait until the last bit is out, for a limited time. */
+    void (*flush)(struct line *line);
 };
 
-/** Start. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 … 2 000 000. @param ring memory
- * that DMA reaches.
+/** A wire to the gateway that runs by DMA both ways: nothing is lost while flash work stalls the CPU, and nobody waits
+ * for a response to be out. It must lie in memory that DMA reaches (SRAM, not CCM). */
+struct line {
+    const struct line_driver *driver;
+    uint8_t *ring;
+    uint32_t size, read;
+    uint8_t out[LINE_OUT]; /* what is being sent */
+};
+
+/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They
+ * stay until line_take(). */
+size_t line_peek(const struct line *line, const uint8_t **data);
+void line_take(struct line *line, size_t count);
+/** Send; waits at most for the piece before (uart_start(), spi_start()). */
+void line_send(struct line *line, const uint8_t *data, size_t length);
+/** Wait until the last bit is out, but not longer than a driver allows. */
+void line_flush(struct line *line);
+
+/* --- uart.c ----------------------------------------------------------------------------------------------------- */
+
+/** A USART. */
+struct uart {
+    struct line line; /* the first member */
+    const struct uart_hardware *hardware;
+    uint32_t hz; /* what its baud rate is divided from */
+};
+
+/** Start. A piece that is not out in twice its time never will be: it is given up, and what follows it with it; the
+ * next line_send() begins afresh. @param number 1, 2 or 3 (PA9/PA10, PA2/PA3, PB10/PB11). @param baud 1 200 …
+ * 2 000 000. @param ring memory that DMA reaches.
  *  @param size of the ring, even, at most 131 070. @return false when the DMA stream that receives cannot be had: it
  * was in use, and does not stop. Nothing is received then, and nothing sent. */
 bool uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size);
-/** Bytes that have arrived, in one piece. @param data set to the first. @return how many; 0 when there are none. They
- * stay until uart_take(). */
-size_t uart_peek(const struct uart *uart, const uint8_t **data);
-void uart_take(struct uart *uart, size_t count);
-/** Send; waits only where the last piece is not out yet. One that is not out in twice its time never will be: it is
- * given up, and this with it; the next call begins afresh. */
-void uart_send(struct uart *uart, const uint8_t *data, size_t length);
 /** @return whether the rate can be made from the present clock, within 2 %. @param baud any number. */
 bool uart_can(const struct uart *uart, uint32_t baud);
-/** Change the rate once the last bit is out, as uart_flush() waits for it. @param baud one that uart_can() takes, or
+/** Change the rate once the last bit is out, as line_flush() waits for it. @param baud one that uart_can() takes, or
  * that of uart_start(). */
-void uart_baud(const struct uart *uart, uint32_t baud);
-/** Wait until the last bit is out, but not longer than twice the time that it takes. */
-void uart_flush(const struct uart *uart);
+void uart_baud(struct uart *uart, uint32_t baud);
+
+/* --- spi.c ------------------------------------------------------------------------------------------------------ */
+
+/** SPI1 as a slave, mode 0, 8 bits, MSB first, NSS by pin: PA4 NSS, PA5 SCK, PA6 MISO, PA7 MOSI (RM0090 28.3). */
+struct spi {
+    struct line line; /* the first member */
+    uint8_t zero;     /* goes out, over and over, when there is nothing to say */
+    uint8_t sending;  /* bytes of `out` under way; 0: zeros */
+};
+
+/** Start. A piece that the master has not fetched when the next one comes is dropped: the newest response counts.
+ *  @param ring memory that DMA reaches. @param size of the ring, at most 65 535.
+ *  @return false when a DMA stream cannot be had. */
+bool spi_start(struct spi *spi, uint8_t *ring, uint32_t size);
+/** To be called now and then: zeros again when a response is out, and a new beginning where a master stopped within a
+ * byte, or more came than the DMA could take. */
+void spi_tend(struct spi *spi);
 
 /* --- watchdog.c ------------------------------------------------------------------------------------------------- */
 

@@ -51,6 +51,7 @@ struct rcc_regs {
 #define RCC_AHB1_DMA(n) BIT(20u + (n)) /* n: 1 or 2 */
 #define RCC_AHB1_GPIO(n) BIT(n)        /* n: 0 for A */
 #define RCC_APB1_PWR BIT(28)
+#define RCC_APB2_SPI1 BIT(12)
 
 struct gpio_regs {
     volatile uint32_t MODER, OTYPER, OSPEEDR, PUPDR, IDR, ODR, BSRR, LCKR, AFR[2];
@@ -70,6 +71,17 @@ struct usart_regs {
 #define USART_CR3_DMAR BIT(6)
 #define USART_CR3_DMAT BIT(7)
 
+struct spi_regs {
+    volatile uint32_t CR1, CR2, SR, DR;
+};
+#define SPI1 ((struct spi_regs *) 0x40013000u) /* RM0090 28.5 */
+#define SPI_CR1_SPE BIT(6)
+#define SPI_CR2_RXDMAEN BIT(0)
+#define SPI_CR2_TXDMAEN BIT(1)
+#define SPI_SR_TXE BIT(1)
+#define SPI_SR_OVR BIT(6)
+#define SPI_SR_BSY BIT(7)
+
 struct dma_stream_regs {
     volatile uint32_t CR, NDTR, PAR, M0AR, M1AR, FCR;
 };
@@ -81,7 +93,9 @@ struct dma_regs {
 #define DMA2 ((struct dma_regs *) 0x40026400u)
 #define DMA_CR_EN BIT(0)
 #define DMA_CR_FROM_MEMORY BIT(6)
+#define DMA_CR_CIRC BIT(8)
 #define DMA_CR_MINC BIT(10)
+#define DMA_CR_FIRST (3ul << 16) /* before the other streams of this controller */
 #define DMA_CR_DBM BIT(18)
 #define DMA_CR_CT BIT(19)
 #define DMA_CR_CHANNEL(n) ((uint32_t) (n) << 25)

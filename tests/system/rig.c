@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define UART 3u
+#define SPI 1u
 #define STEP_NS 1000000u
 #define SEND_QUEUE 512u /* what a serial port's driver holds; more than passes in a step at 2 Mbit/s */
 #define LONGEST_UPDATE (600u * RIG_SECOND)
@@ -100,6 +101,45 @@ static int link_write(void *ctx, const uint8_t *data, size_t length)
     else
         (void) board_uart_write(rig->board, UART, wire, length);
     return (int) length;
+}
+
+static int spi_open(void *ctx)
+{
+    struct rig *rig = ctx;
+
+    rig->spi_mode = 0;
+    return rig->unplugged ? -1 : 0;
+}
+
+static void spi_close(void *ctx)
+{
+    (void) ctx;
+}
+
+static int spi_mode(void *ctx, unsigned mode)
+{
+    ((struct rig *) ctx)->spi_mode = mode;
+    return 0;
+}
+
+/* The board goes on meanwhile, as it does beside a real master. */
+static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
+{
+    struct rig *rig = ctx;
+    uint8_t wire[2u * GW_SPI_PIECE];
+    const struct board_spi_options how = {.hz = rig->options.spi_hz,
+                                          .mode = (uint8_t) (rig->spi_mode ^ rig->options.spi_mode)};
+
+    if (rig->unplugged)
+        return -1;
+    memcpy(wire, out, length);
+    if (rig->line.travel != NULL) /* it may change bytes here, not their number */
+        (void) rig->line.travel(rig->line.ctx, true, wire, length, length);
+    if (board_spi_transfer(rig->board, SPI, wire, in, length, &how) != length)
+        memset(in, 0xFF, length); /* the supply was cut meanwhile */
+    if (rig->line.travel != NULL)
+        (void) rig->line.travel(rig->line.ctx, false, in, length, length);
+    return 0;
 }
 
 static int pin_nrst(void *ctx, bool low)
@@ -218,6 +258,7 @@ void rig_program(struct rig *rig, const struct pack_buffer *package)
                                  .key_count = 1,
                                  .keys = {rig->key.public_key},
                                  .uart = UART,
+                                 .spi = !rig->options.no_spi,
                                  .baud = rig->options.baud != 0 ? rig->options.baud : 115200u,
                                  .hse_hz = 8000000u};
     struct pack_buffer bin = target_file("bootloader", ".bin"), boot = {0}, slot;
@@ -304,13 +345,16 @@ static int read_package(void *ctx, uint32_t offset, uint8_t *data, size_t length
 static void init_push(struct rig *rig)
 {
     static struct gw_link link;
+    static struct gw_spi spi;
     static struct gw_pins pins;
     static struct gw_clock clock;
 
-    link = (struct gw_link){rig, link_open, link_close, link_read, link_write, link_baud};
+    link = (struct gw_link){rig, link_open, link_close, link_read, link_write, link_baud, 0, NULL};
+    spi = (struct gw_spi){rig, spi_open, spi_close, spi_transfer, spi_mode};
     pins = (struct gw_pins){rig, pin_nrst, NULL};
     clock = (struct gw_clock){rig, clock_ms, clock_ms};
-    gw_push_init(&rig->push, &(struct gw_push_ports){.link = &link,
+    gw_spi_link_init(&rig->spi, &spi, &clock);
+    gw_push_init(&rig->push, &(struct gw_push_ports){.link = rig->options.spi_hz != 0 ? &rig->spi.link : &link,
                                                      .pins = rig->options.no_pins ? NULL : &pins,
                                                      .clock = &clock,
                                                      .baud = rig->options.baud,

@@ -10,6 +10,7 @@
 
 #include "board.h"
 #include "gw/push.h"
+#include "gw/spi.h"
 #include "pack.h"
 
 #define RIG_HW 1u
@@ -32,6 +33,10 @@ struct rig_options {
     uint32_t chunk;    /* of its DATA frames; 0: the usual */
     bool unconfigured; /* leave the configuration block out */
     bool no_pins;      /* no NRST for the gateway */
+    bool no_spi;       /* the bootloader listens on the UART alone */
+    /* The gateway speaks over SPI1 at so many Hz; 0: over the UART. */
+    uint32_t spi_hz;
+    unsigned spi_mode; /* in which it clocks when it means mode 0 */
 };
 
 struct rig {
@@ -47,6 +52,8 @@ struct rig {
     uint32_t cable_limit;
     unsigned damage;
     struct rig_line line; /* travel NULL: none */
+    struct gw_spi_link spi;
+    unsigned spi_mode; /* that the gateway has chosen */
     uint32_t dice;
 };
 

@@ -27,6 +27,7 @@ struct fota_config {
     unsigned key_count;        /* 1 … FOTA_CONFIG_KEYS */
     struct fota_key keys[FOTA_CONFIG_KEYS];
     uint8_t uart;    /* 1, 2 or 3 */
+    uint8_t spi;     /* 1: SPI1 listens, too; 0: none */
     uint32_t baud;   /* FOTA_CONFIG_BAUD_MIN … FOTA_CONFIG_BAUD_MAX */
     uint32_t hse_hz; /* 4 000 000 … 26 000 000 in whole MHz, or 0: no crystal */
 };

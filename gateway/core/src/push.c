@@ -91,6 +91,19 @@ void push_fail_core(struct gw_push *push, const char *what, int error)
     push_fail(push, fota_error_name(error), error);
 }
 
+/* @param doing what did not end; NULL: a question. */
+static void no_answer(struct gw_push *push, const char *doing, uint32_t limit_ms)
+{
+    char why[GW_PUSH_DETAIL] = "check wiring, baud rate and power";
+
+    if (push->ports.link->explain != NULL)
+        push->ports.link->explain(push->ports.link->ctx, why, sizeof why);
+    if (doing != NULL)
+        push_detail(push, "no answer from the device: %s did not end within %u s; %s", doing, limit_ms / 1000u, why);
+    else
+        push_detail(push, "no answer from the device; %s", why);
+}
+
 static void fail_lost(struct gw_push *push, const char *doing, uint32_t limit_ms)
 {
     if (push->open && push->phase == PHASE_WAIT) {
@@ -103,8 +116,7 @@ static void fail_lost(struct gw_push *push, const char *doing, uint32_t limit_ms
         push_detail(push, "the port was not there for so long that %s did not end within %u s", doing,
                     limit_ms / 1000u);
     else
-        push_detail(push, "no answer from the device: %s did not end within %u s; check wiring, baud rate and power",
-                    doing, limit_ms / 1000u);
+        no_answer(push, doing, limit_ms);
     push_fail(push, "device-lost", FOTA_OK);
 }
 
@@ -204,7 +216,7 @@ static void step(struct gw_push *push)
     case PHASE_ASK:
         if (push->state == GW_PUSH_QUERY) {
             if (!request(push, FOTA_LINK_INFO, &none, 1, GW_PUSH_ASK_MS, GW_PUSH_QUERY_TRIES)) {
-                push_detail(push, "no answer from the device; check wiring, baud rate and power");
+                no_answer(push, NULL, 0);
                 push_fail(push, "device-lost", FOTA_OK);
             }
         } else if (!request(push, FOTA_LINK_INFO, &stay, 1, GW_PUSH_ASK_MS, ASKS) &&
@@ -430,6 +442,8 @@ static uint32_t next_call(const struct gw_push *push)
 
 uint32_t gw_push_poll(struct gw_push *push)
 {
+    uint32_t poll_ms = push->ports.link->poll_ms, wait;
+
     push_pulse_poll(push);
     if (push->state != GW_PUSH_IDLE && push->state != GW_PUSH_ENDED) {
         if (push_link_open(push))
@@ -442,7 +456,8 @@ uint32_t gw_push_poll(struct gw_push *push)
         push->pulse_at = 0; /* nobody may be left in reset */
         push_pulse_poll(push);
     }
-    return next_call(push);
+    wait = next_call(push);
+    return push->open && wait != UINT32_MAX && poll_ms != 0 && poll_ms < wait ? poll_ms : wait;
 }
 
 bool gw_push_wants_write(const struct gw_push *push)

@@ -11,21 +11,27 @@
 #include "fota/appinfo.h"
 #include "fota/server.h"
 
+/** Wires to the gateway that an agent can serve, numbered from 0 by the application. */
+#define FOTA_AGENT_LINES 2u
+
 struct fota_agent_port {
     void *ctx;
-    /** Send bytes to the gateway; may block. */
-    void (*send)(void *ctx, const uint8_t *data, size_t length);
+    /** Send bytes to the gateway; may block. @param line on which the request came. */
+    void (*send)(void *ctx, unsigned line, const uint8_t *data, size_t length);
     /** Wait until what was sent is on the wire; the reset follows. */
-    void (*flush)(void *ctx);
+    void (*flush)(void *ctx, unsigned line);
     /** Milliseconds since the application started; may wrap. */
     uint32_t (*now_ms)(void *ctx);
 };
 
 struct fota_agent {
     const struct fota_agent_port *port;
-    struct fota_server_port link;
     struct fota_journal journal;
-    struct fota_server server;
+    struct fota_agent_line {
+        struct fota_agent *agent;
+        struct fota_server_port link;
+        struct fota_server server;
+    } line[FOTA_AGENT_LINES];
     const struct fota_header *image; /* of the running image */
     uint8_t slot;                    /* that runs, FOTA_SLOT_NONE when this is none of ours */
     uint32_t started_ms;
@@ -57,8 +63,8 @@ int fota_confirm(struct fota_agent *agent);
  * bootloader rolls back at once. */
 void fota_feed(struct fota_agent *agent);
 
-/** Take bytes that came from the gateway and answer requests. */
-void fota_agent_receive(struct fota_agent *agent, const uint8_t *data, size_t length);
+/** Take bytes that came from the gateway and answer requests. @param line 0 … FOTA_AGENT_LINES - 1; others: nothing. */
+void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *data, size_t length);
 
 void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hello: the smallest application that can be updated. It says its version and slot on USART3, blinks the
- * green LED of the Discovery board, answers the gateway through the agent, feeds the watchdog, and confirms
- * its trial after a self-test.
+ * green LED of the Discovery board, answers the gateway through the agent on USART3 and SPI1, feeds the watchdog, and
+ * confirms its trial after a self-test.
  *
  * HELLO_FLAW builds the ways in which an update can be bad, to see each of them rolled back.
  */
@@ -30,8 +30,10 @@ extern const uint8_t hello_ballast[], hello_ballast_end[]; /* ballast.S */
 
 static const enum flaw flaw = HELLO_FLAW;
 static volatile uint32_t milliseconds;
-static uint8_t ring[RING_SIZE] __attribute__((aligned(4)));
+static uint8_t ring[RING_SIZE] __attribute__((aligned(4))), spi_ring[RING_SIZE] __attribute__((aligned(4)));
 static struct uart uart;
+static struct spi spi;
+static struct line *const lines[] = {&uart.line, &spi.line};
 static struct fota_agent agent;
 
 void SysTick_Handler(void);
@@ -49,14 +51,16 @@ void HardFault_Handler(void)
 
 /* --- what the agent needs --------------------------------------------------------------------------------------- */
 
-static void port_send(void *ctx, const uint8_t *data, size_t length)
+static void port_send(void *ctx, unsigned n, const uint8_t *data, size_t length)
 {
-    uart_send(ctx, data, length);
+    (void) ctx;
+    line_send(lines[n], data, length);
 }
 
-static void port_flush(void *ctx)
+static void port_flush(void *ctx, unsigned n)
 {
-    uart_flush(ctx);
+    (void) ctx;
+    line_flush(lines[n]);
 }
 
 static uint32_t port_now(void *ctx)
@@ -65,13 +69,13 @@ static uint32_t port_now(void *ctx)
     return milliseconds;
 }
 
-static const struct fota_agent_port port = {.ctx = &uart, .send = port_send, .flush = port_flush, .now_ms = port_now};
+static const struct fota_agent_port port = {.send = port_send, .flush = port_flush, .now_ms = port_now};
 
 /* --- text ------------------------------------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
-    uart_send(&uart, (const uint8_t *) text, strlen(text));
+    line_send(&uart.line, (const uint8_t *) text, strlen(text));
 }
 
 static void say_number(uint32_t n)
@@ -152,17 +156,18 @@ int main(void)
     RCC->AHB1ENR |= RCC_AHB1_GPIO(LED_PORT);
     (void) RCC->AHB1ENR;
     GPIO(LED_PORT)->MODER |= 1ul << (2u * LED_PIN);
-    linked = uart_start(&uart, 3, 115200, ring, sizeof ring);
+    linked = uart_start(&uart, 3, 115200, ring, sizeof ring) && spi_start(&spi, spi_ring, sizeof spi_ring);
     (void) fota_agent_start(&agent, &port);
     introduce();
     for (;;) { /* endless: an application */
-        const uint8_t *data;
-        size_t n = uart_peek(&uart, &data);
+        for (unsigned i = 0; linked && i < sizeof lines / sizeof lines[0]; i++) {
+            const uint8_t *data;
+            size_t n = line_peek(lines[i], &data);
 
-        if (n > 0) {
-            fota_agent_receive(&agent, data, n);
-            uart_take(&uart, n);
+            fota_agent_receive(&agent, i, data, n);
+            line_take(lines[i], n);
         }
+        spi_tend(&spi);
         /* without its link it could never be updated again, so it does not stay */
         if (linked && flaw == FLAW_NONE && !confirmed && milliseconds >= SELF_TEST_MS && self_test()) {
             confirmed = fota_confirm(&agent) == FOTA_OK; /* else again in the next round, until the deadline */

@@ -26,6 +26,11 @@ struct gw_link {
     /** Change the rate of the open stream; what was written before has gone out. NULL: it cannot be changed.
      *  @return 0 (also where a stream has none), or -1: not possible here, the old rate stays. */
     int (*baud)(void *ctx, uint32_t baud);
+    /** How often read() has to be called while something is awaited, in ms; 0: the caller hears of input otherwise. */
+    uint32_t poll_ms;
+    /** Why may the device not answer? Called when it was given up; may take 100 ms. NULL: nothing to say. @param text
+     * a sentence for people. */
+    void (*explain)(void *ctx, char *text, size_t capacity);
 };
 
 /** The two wires beside the stream. A function that is NULL says that the wire is not there. */
