@@ -38,6 +38,12 @@ enum board_weak {
     BOARD_WEAK_EACH_READ     /**< all change from one read to the next. Every load of the CPU is looked at: slow */
 };
 
+/** The version of ST's factory bootloader, which runs with BOOT0 high (AN2606). */
+enum board_rom {
+    BOARD_ROM_V91 = 0, /**< id 0x91: USART1, USART3, SPI1, SPI2 */
+    BOARD_ROM_V31      /**< id 0x31: USART1, USART3 */
+};
+
 struct board_options {
     const char *flash_path; /**< file of the flash, created erased when missing; NULL: anonymous memory */
     double cycles;          /**< CPU cycles charged per instruction, 1.0 to 8.0; 0 means 1.0 */
@@ -49,6 +55,8 @@ struct board_options {
     uint64_t seed;   /**< contents of SRAM at power-on, and torn flash operations */
     enum board_mode mode;
     enum board_weak weak;
+    enum board_rom rom;
+    uint32_t rom_gap_ns; /**< time that the factory bootloader needs between two SPI bytes, up to 1 ms; 0 means 15000 */
     bool no_shortcuts; /**< execute polling loops in full and every store the slow way; same states, for tests */
 };
 
@@ -142,7 +150,7 @@ enum board_cpu_state {
     BOARD_CPU_RUNNING,
     BOARD_CPU_SLEEPING, /**< WFI or WFE */
     BOARD_CPU_LOCKUP,   /**< locked up after a double fault; only a reset helps */
-    BOARD_CPU_ROM       /**< BOOT0 was high at reset: system memory, whose code is not modelled; idles */
+    BOARD_CPU_ROM       /**< BOOT0 was high at reset: ST's factory bootloader */
 };
 
 /** Fill in the defaults. @param options receives them. */
@@ -186,7 +194,7 @@ void board_reseed(struct board *b, uint64_t seed);
 /** Pull NRST low (true: the chip is held in reset) or let it go (false: it starts after 20 us). */
 void board_nrst(struct board *b, bool low);
 
-/** Level of BOOT0, sampled when the chip leaves reset. */
+/** Level of BOOT0, sampled when the chip leaves reset. High, with BOOT1 (PB2) low: the factory bootloader runs. */
 void board_boot0(struct board *b, bool high);
 
 /** @return true while NRST is pulled low from outside. */
@@ -340,6 +348,24 @@ size_t board_spi_read(struct board *b, unsigned n, void *in, size_t len);
  */
 size_t board_spi_transfer(struct board *b, unsigned n, const void *out, void *in, size_t len,
                           const struct board_spi_options *options);
+
+/* ------------------------------------------------------------------------------------------- factory bootloader */
+
+/** @return what the factory bootloader is at: "off", "starting", "listening", or the interface that it serves until the
+ *  next reset: "USART1", "USART3", "SPI1", "SPI2". */
+const char *board_rom_interface(const struct board *b);
+
+/**
+ * Let the factory bootloader say NACK where it would say ACK, and drop the command. A new call replaces the last one.
+ * @param skip ACKs that are given before. @param count NACKs; 0 takes it back.
+ */
+void board_rom_nack(struct board *b, uint32_t skip, uint32_t count);
+
+/** Let the factory bootloader hang: true and it neither hears nor says anything, until false. Resets do not help. */
+void board_rom_mute(struct board *b, bool mute);
+
+/** Let Extended Erase be acknowledged before the erase has ended, as some parts do; until then it hears nothing. */
+void board_rom_early_ack(struct board *b, bool early);
 
 /* ------------------------------------------------------------------------------------------------------- flash */
 

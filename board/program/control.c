@@ -99,6 +99,7 @@ static cJSON *status(struct app *app)
     cJSON_AddStringToObject(o, "pc", pc);
     cJSON_AddStringToObject(o, "nrst", board_nrst_is_low(b) ? "low" : "high");
     cJSON_AddNumberToObject(o, "boot0", board_boot0_is_high(b));
+    cJSON_AddStringToObject(o, "rom", board_rom_interface(b));
     cJSON_AddNumberToObject(o, "supply_mv", board_supply_mv(b));
     snprintf(pc, sizeof pc, "0x%08x", (unsigned) board_option_bytes(b));
     cJSON_AddStringToObject(o, "option_bytes", pc);
@@ -257,6 +258,24 @@ static cJSON *supply(struct app *app, char **word, unsigned words)
     return success();
 }
 
+/** "rom nack COUNT [SKIP]", "rom mute on|off", "rom early-erase-ack on|off" */
+static cJSON *rom(struct app *app, char **word, unsigned words)
+{
+    uint64_t count, skip = 0;
+    const char *what = words > 1 ? word[1] : "", *arg = words > 2 ? word[2] : "";
+    bool on = strcmp(arg, "on") == 0, on_or_off = words == 3 && (on || strcmp(arg, "off") == 0);
+    if (strcmp(what, "nack") == 0 && (words == 3 || words == 4) && number(arg, UINT32_MAX, &count) &&
+        (words == 3 || number(word[3], UINT32_MAX, &skip)))
+        board_rom_nack(app->board, (uint32_t) skip, (uint32_t) count);
+    else if (strcmp(what, "mute") == 0 && on_or_off)
+        board_rom_mute(app->board, on);
+    else if (strcmp(what, "early-erase-ack") == 0 && on_or_off)
+        board_rom_early_ack(app->board, on);
+    else
+        return failure("usage: rom nack COUNT [SKIP], rom mute on|off, rom early-erase-ack on|off");
+    return success();
+}
+
 static cJSON *nrst(struct app *app, const char *how)
 {
     if (how && strcmp(how, "low") == 0)
@@ -298,6 +317,9 @@ static cJSON *help(void)
                                         "uart N connect|disconnect",
                                         "uart N error parity|framing|noise|overrun [COUNT [SKIP]]",
                                         "uart N format fits|8N1|8E1|8O1",
+                                        "rom nack COUNT [SKIP]",
+                                        "rom mute on|off",
+                                        "rom early-erase-ack on|off",
                                         "supply MV",
                                         "options [LIST]",
                                         "pin PORTPIN [0|1|float]",
@@ -345,6 +367,8 @@ static cJSON *command(struct app *app, char *line)
         return uart(app, word, words);
     if (strcmp(word[0], "options") == 0)
         return options(app, word, words);
+    if (strcmp(word[0], "rom") == 0)
+        return rom(app, word, words);
     if (strcmp(word[0], "supply") == 0)
         return supply(app, word, words);
     if (strcmp(word[0], "pin") == 0)

@@ -73,6 +73,8 @@ enum {
     O_FLASH,
     O_SEED,
     O_BOOT0,
+    O_ROM,
+    O_ROM_GAP,
     O_MODE
 };
 
@@ -112,6 +114,12 @@ static const struct argp_option options[] = {
     {"supply", O_SUPPLY, "MV", 0, "Voltage of the supply, 0 to 4000 mV (default 3300)", 2},
     {"power", O_POWER, "on|off", 0, "Supply at the start (default on)", 2},
     {"boot0", O_BOOT0, "0|1", 0, "Level of BOOT0 at the start (default 0)", 2},
+    {"rom", O_ROM, "9.1|3.1", 0,
+     "Version of ST's factory bootloader, which runs with BOOT0 high: 9.1 (default) serves USART1, USART3, SPI1 and SPI2, "
+     "3.1 USART1 and USART3",
+     2},
+    {"rom-gap", O_ROM_GAP, "NS", 0,
+     "Time that it needs between two SPI bytes, 1000 to 1000000 ns (default 15000; on silicon 8000 or 15000)", 2},
     {"mode", O_MODE, "block|code", 0, "Stop after blocks of instructions (default) or after each one (slower)", 2},
     {0, 0, 0, 0, "The process:", 3},
     {"verbose", 'v', 0, 0, "Say on standard error what happens to the chip", 3},
@@ -212,6 +220,16 @@ static error_t parse_chip(int key, char *arg, struct argp_state *state)
         if (strcmp(arg, "block") != 0 && strcmp(arg, "code") != 0)
             argp_error(state, "--mode is \"%s\", but must be block or code", arg);
         a->options.mode = strcmp(arg, "code") == 0 ? BOARD_MODE_CODE : BOARD_MODE_BLOCK;
+        return 0;
+    case O_ROM:
+        if (strcmp(arg, "9.1") != 0 && strcmp(arg, "3.1") != 0)
+            argp_error(state, "--rom is \"%s\", but must be 9.1 or 3.1", arg);
+        a->options.rom = *arg == '3' ? BOARD_ROM_V31 : BOARD_ROM_V91;
+        return 0;
+    case O_ROM_GAP:
+        if (!parse_number(arg, 1000, 1000000, &v))
+            argp_error(state, "--rom-gap is \"%s\", but must be 1000 to 1000000 ns", arg);
+        a->options.rom_gap_ns = (uint32_t) v;
         return 0;
     case O_BOOT0:
         if (strcmp(arg, "0") != 0 && strcmp(arg, "1") != 0)

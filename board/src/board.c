@@ -101,6 +101,7 @@ void board_options_default(struct board_options *o)
     o->uid[1] = 0x34315114u;
     o->uid[2] = 0x36343631u;
     o->seed = 1;
+    o->rom_gap_ns = FOTA_ST_SPI_GAP_NS;
 }
 
 static bool check_options(struct board *b)
@@ -110,6 +111,7 @@ static bool check_options(struct board *b)
     o->cycles = o->cycles == 0.0 ? d.cycles : o->cycles;
     o->lsi_hz = o->lsi_hz ? o->lsi_hz : d.lsi_hz;
     o->hse_hz = o->hse_hz ? o->hse_hz : d.hse_hz;
+    o->rom_gap_ns = o->rom_gap_ns ? o->rom_gap_ns : d.rom_gap_ns;
     if (!(o->uid[0] | o->uid[1] | o->uid[2]))
         memcpy(o->uid, d.uid, sizeof o->uid);
     if (!(o->cycles >= 1.0 && o->cycles <= 8.0))
@@ -118,6 +120,10 @@ static bool check_options(struct board *b)
         board_say(b, "LSI is %u Hz, but the chip's is 17000 to 47000", o->lsi_hz);
     else if (o->hse_hz < 4000000 || o->hse_hz > 26000000)
         board_say(b, "HSE is %u Hz, but must be 4 to 26 MHz", o->hse_hz);
+    else if ((unsigned) o->rom > BOARD_ROM_V31)
+        board_say(b, "the ROM must be BOARD_ROM_V91 or BOARD_ROM_V31");
+    else if (o->rom_gap_ns > 1000000u)
+        board_say(b, "the ROM's gap between two SPI bytes is %u ns, but must be at most 1000000", o->rom_gap_ns);
     else
         return true;
     return false;
@@ -195,6 +201,12 @@ static void noise(struct board *b, uint8_t *p, uint32_t len)
     }
 }
 
+void board_noise_in_ram(struct board *b, uint32_t len)
+{
+    noise(b, b->sram, len);
+    board_ram_changed(b, FOTA_RAM_BASE, len);
+}
+
 void board_fill_with_noise(struct board *b)
 {
     noise(b, b->sram, FOTA_RAM_SIZE);
@@ -225,6 +237,7 @@ void board_reset_peripherals(struct board *b, bool power)
     board_nvic_reset(b);
     board_peripherals_reset(b);
     board_iwdg_reset(b);
+    board_rom_reset(b);
     b->s.reset_request = 0;
     b->s.invstate = 0;
     b->bus_fault_late = b->fp_trap = b->never = false;
@@ -252,16 +265,15 @@ void board_reset_end(struct board *b)
     b->s.reset_time = board_time(b);
     b->reset_event = true;
     b->attention = true;
+    if (!(b->s.flash.optcr & 1u << 5)) /* WDG_SW = 0: the watchdog is started by the hardware */
+        board_iwdg_write(b, 0, 0, 0xCCCCu, 0xFFFFFFFFu);
     if (b->s.boot0) {
         b->s.cpu = BOARD_CPU_ROM;
-        board_say(b,
-                  "BOOT0 is high: ST's ROM would run now; it is not modelled, so the chip idles until the next reset");
+        board_rom_enter(b);
         return;
     }
     b->s.cpu = BOARD_CPU_RUNNING;
     board_cpu_reset(b);
-    if (!(b->s.flash.optcr & 1u << 5)) /* WDG_SW = 0: the watchdog is started by the hardware */
-        board_iwdg_write(b, 0, 0, 0xCCCCu, 0xFFFFFFFFu);
     board_log_event(b, "start: SP 0x%08x, PC 0x%08x", load32(b->flash), load32(b->flash + 4));
 }
 

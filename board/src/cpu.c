@@ -67,6 +67,7 @@ bool board_cpu_create(struct board *b)
     for (unsigned i = 0; i < 3; i++)
         store32(b->sysmem + 0x7A10 + 4 * i, b->options.uid[i]);
     memcpy(b->sysmem + (OTP_BASE - SYSMEM_BASE), board_store_otp(b), OTP_SIZE);
+    b->sysmem[FOTA_ST_ID_ADDRESS - SYSMEM_BASE] = b->options.rom == BOARD_ROM_V31 ? FOTA_ST_V31 : FOTA_ST_V91;
     b->sysmem[0x7A22] = (uint8_t) (FOTA_FLASH_SIZE / 1024u);
     b->sysmem[0x7A23] = (uint8_t) (FOTA_FLASH_SIZE / 1024u >> 8);
     if (!map_memory(b, FOTA_FLASH_BASE, FOTA_FLASH_SIZE, b->flash, false) ||
@@ -106,10 +107,15 @@ void board_clear_exclusive(struct board *b)
 
 void board_cpu_reset(struct board *b)
 {
+    board_cpu_start(b, load32(b->flash), load32(b->flash + 4));
+}
+
+void board_cpu_start(struct board *b, uint32_t sp, uint32_t entry)
+{
     static const int clear[] = {UC_ARM_REG_R0,  UC_ARM_REG_R1,  UC_ARM_REG_R2, UC_ARM_REG_R3, UC_ARM_REG_R4,
                                 UC_ARM_REG_R5,  UC_ARM_REG_R6,  UC_ARM_REG_R7, UC_ARM_REG_R8, UC_ARM_REG_R9,
                                 UC_ARM_REG_R10, UC_ARM_REG_R11, UC_ARM_REG_R12};
-    board_core_set(b, 0, 0, load32(b->flash) & ~3u, 0);
+    board_core_set(b, 0, 0, sp & ~3u, 0);
     for (unsigned i = 0; i < sizeof clear / sizeof clear[0]; i++)
         board_reg_set(b, clear[i], 0);
     for (int d = 0; d < 16; d++) {
@@ -122,7 +128,6 @@ void board_cpu_reset(struct board *b)
     board_reg_set(b, UC_ARM_REG_BASEPRI, 0);
     board_reg_set(b, UC_ARM_REG_XPSR_NZCVQG, 0x01000000u);
     board_reg_set(b, UC_ARM_REG_LR, 0xFFFFFFFFu);
-    uint32_t entry = load32(b->flash + 4);
     board_reg_set(b, UC_ARM_REG_PC, entry | 1u);
     board_clear_exclusive(b);
     b->s.invstate = (entry & 1u) == 0;
@@ -359,6 +364,8 @@ enum board_stop board_cpu_loop(struct board *b)
             if (b->s.wait_event)
                 b->s.nvic.event_register = 0;
         }
+        if (b->s.cpu == BOARD_CPU_ROM && board_rom_poll(b))
+            continue;
         if (b->s.cpu != BOARD_CPU_RUNNING) {
             uint64_t next = board_next_due(b);
             if (next == NEVER)

@@ -9,6 +9,7 @@
 
 #include "board.h"
 #include "fota/map.h"
+#include "fota/strom.h"
 
 #include <string.h>
 #include <unicorn/unicorn.h>
@@ -64,6 +65,7 @@ enum event {
     EV_IWDG,
     EV_IWDG_SYNC,
     EV_OPTIONS,
+    EV_ROM, /* before the SPIs: it gives them what they send next */
     EV_SPI1,
     EV_SPI2,
     EV_COUNT
@@ -153,6 +155,24 @@ struct iwdg {
     uint32_t new_pr, new_rlr;
 };
 
+/** ST's factory bootloader: see rom.h. */
+struct rom {
+    uint8_t phase, via, then, job; /* enum rom_phase, rom_via, rom_then, rom_job */
+    uint8_t command, step;         /* index in the table of commands, number of the packet */
+    uint8_t code, times;           /* the answer: ACK or NACK, and how often it is still to be sent */
+    uint8_t turn;                  /* SPI: of the answer's procedure */
+    uint8_t sum, bad;              /* exclusive or of the packet's bytes; one of them came with an error */
+    uint8_t psize;                 /* as in FLASH_CR */
+    uint8_t resets;                /* the chip is reset when the job is done */
+    uint32_t have, need;           /* bytes of the packet */
+    uint32_t address, len, at;     /* of a transfer or a job */
+    uint32_t optcr;                /* option bytes to program */
+    uint8_t in[600], out[FOTA_ST_BLOCK];
+    /* trouble that a test asks for; survives resets */
+    uint32_t nack_skip, nack_count;
+    uint8_t mute, early_ack;
+};
+
 struct chip {
     /* time: ps = t0 + frac + (icount - i0) * per_insn, the latter two in 1/2^16 ps */
     uint64_t icount, i0, t0, frac, per_insn;
@@ -185,6 +205,7 @@ struct chip {
     struct spi spi[BOARD_SPIS];
     struct dma dma[2];
     struct iwdg iwdg;
+    struct rom rom;
     uint32_t backup[20], bkpsram[1024];
     uint32_t crc, crc_idr;
     uint32_t syscfg[9], exti[6], exti_level;
@@ -348,6 +369,7 @@ void board_reset_end(struct board *b);
 void board_lose_power(struct board *b);
 void board_reset_peripherals(struct board *b, bool power);
 void board_fill_with_noise(struct board *b); /* the memories, at power-on */
+void board_noise_in_ram(struct board *b, uint32_t len);
 uint64_t board_random(uint64_t *state);
 
 /* power.c */
@@ -370,6 +392,7 @@ void bytes_free(struct bytes *q);
 bool board_cpu_create(struct board *b);
 void board_cpu_destroy(struct board *b);
 void board_cpu_reset(struct board *b);
+void board_cpu_start(struct board *b, uint32_t sp, uint32_t entry); /* everything else as after a reset */
 void board_clear_exclusive(struct board *b);
 enum board_stop board_cpu_loop(struct board *b);
 bool board_cpu_stalled(const struct board *b); /* waiting for the flash */
@@ -499,6 +522,16 @@ void board_spi_reg_write(struct board *b, unsigned unit, uint32_t offset, uint32
 void board_spi_event(struct board *b, unsigned unit);
 void board_spi_requests(struct board *b, unsigned unit);
 void board_spi_pins(struct board *b); /* after a change of a pin: NSS may have fallen */
+
+/* rom.c: what the CPU does while it is BOARD_CPU_ROM */
+void board_rom_reset(struct board *b); /* with the peripherals */
+void board_rom_enter(struct board *b);
+void board_rom_event(struct board *b);
+bool board_rom_poll(struct board *b); /* @return true when the CPU's loop has to look again */
+
+/* rom_uart.c */
+bool board_rom_listens(const struct board *b, unsigned unit); /* to the pin of a USART that is off */
+void board_rom_hear(struct board *b, unsigned unit, uint8_t byte, bool good);
 
 /* dma.c */
 void board_dma_reset(struct board *b, unsigned unit);

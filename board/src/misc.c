@@ -200,6 +200,10 @@ static void reload(struct board *b)
 
 void board_iwdg_event(struct board *b)
 {
+    if (b->s.cpu == BOARD_CPU_ROM) { /* which feeds it all the time (AN2606) */
+        reload(b);
+        return;
+    }
     if (!b->s.reset_request)
         b->s.reset_request = 1u + BOARD_RESET_IWDG;
     b->attention = true;

@@ -239,12 +239,15 @@ static uint16_t garble(uint16_t v)
     return (uint16_t) ((uint32_t) v << 1 ^ 0x5A5Au ^ (uint32_t) v >> 7);
 }
 
-/** Mode and speed: the slave samples on the master's edges, at half the bus clock at most (RM0090 28.3.3). */
+/** Mode and speed: the slave samples on the master's edges, at half the bus clock at most (RM0090 28.3.3); the factory
+ * bootloader promises less (AN4286). */
 static bool clock_fits(const struct board *b, unsigned i)
 {
     const struct spi *s = &b->s.spi[i];
-    uint32_t bus = i == 0 ? b->s.rcc.apb2 : b->s.rcc.apb1;
-    return (s->cr1 & (CR1_CPHA | CR1_CPOL)) == s->mode && s->hz <= bus / 2u;
+    uint32_t limit = (i == 0 ? b->s.rcc.apb2 : b->s.rcc.apb1) / 2u;
+    if (b->s.cpu == BOARD_CPU_ROM && limit > FOTA_ST_SPI_HZ)
+        limit = FOTA_ST_SPI_HZ;
+    return (s->cr1 & (CR1_CPHA | CR1_CPOL)) == s->mode && s->hz <= limit;
 }
 
 static void frame_start(struct board *b, unsigned i)

@@ -133,6 +133,9 @@ static void dispatch(struct board *b, enum event e)
     case EV_OPTIONS:
         board_options_event(b);
         break;
+    case EV_ROM:
+        board_rom_event(b);
+        break;
     case EV_SPI1:
     case EV_SPI2:
         board_spi_event(b, (unsigned) e - EV_SPI1);
