@@ -57,7 +57,7 @@ struct board_options {
     enum board_weak weak;
     enum board_rom rom;
     uint32_t rom_gap_ns; /**< time that the factory bootloader needs between two SPI bytes, up to 1 ms; 0 means 15000 */
-    bool no_shortcuts; /**< execute polling loops in full and every store the slow way; same states, for tests */
+    bool no_shortcuts;   /**< execute polling loops in full and every store the slow way; same states, for tests */
 };
 
 /** Causes of a reset, as RCC_CSR reports them. */

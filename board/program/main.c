@@ -115,7 +115,8 @@ static const struct argp_option options[] = {
     {"power", O_POWER, "on|off", 0, "Supply at the start (default on)", 2},
     {"boot0", O_BOOT0, "0|1", 0, "Level of BOOT0 at the start (default 0)", 2},
     {"rom", O_ROM, "9.1|3.1", 0,
-     "Version of ST's factory bootloader, which runs with BOOT0 high: 9.1 (default) serves USART1, USART3, SPI1 and SPI2, "
+     "Version of ST's factory bootloader, which runs with BOOT0 high: 9.1 (default) serves USART1, USART3, SPI1 and "
+     "SPI2, "
      "3.1 USART1 and USART3",
      2},
     {"rom-gap", O_ROM_GAP, "NS", 0,

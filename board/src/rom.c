@@ -71,6 +71,8 @@ void board_rom_enter(struct board *b)
     uint32_t us = is_v31(b)               ? FOTA_ST_START_V31_US
                   : b->options.hse_absent ? FOTA_ST_START_V91_NO_HSE_US
                                           : FOTA_ST_START_V91_US;
+    uint32_t ram = is_v31(b) ? RAM_V31 : RAM_V91;
+    board_cpu_start(b, FOTA_RAM_BASE + ram, SYSMEM_BASE | 1u); /* somewhere in there: nothing of it is executed */
     if (board_pin_get(b, BOOT1_PORT, BOOT1_PIN)) {
         board_say(b, "BOOT0 and BOOT1 (PB2) are high: the chip would start from SRAM; it idles until the next reset");
         return;
@@ -78,7 +80,7 @@ void board_rom_enter(struct board *b)
     board_say(b, "BOOT0 is high: ST's factory bootloader V%s runs", is_v31(b) ? "3.1" : "9.1");
     b->s.syscfg[0] = 1u; /* MEM_MODE: system memory at 0 */
     b->s.rom.phase = ROM_STARTING;
-    board_noise_in_ram(b, is_v31(b) ? RAM_V31 : RAM_V91);
+    board_noise_in_ram(b, ram);
     set_clock(b);
     set_watchdog(b);
     board_schedule(b, EV_ROM, board_time(b) + us * (uint64_t) PS_PER_US);

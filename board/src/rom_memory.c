@@ -91,7 +91,8 @@ bool rom_write(struct board *b, const uint8_t *data)
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------ flash's work */
+/* ------------------------------------------------------------------------------------------------------ flash's work
+ */
 
 static void write_reg(struct board *b, uint32_t offset, uint32_t value)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file rom_spi.c
- * The factory bootloader's side of AN4286: a slave that needs a time between two bytes to fetch one and lay the next one
- * ready. What comes sooner is lost to an overrun, and the master hears the last byte again. An answer is a procedure: a
- * dummy byte, ACK or NACK, and the master's own ACK.
+ * The factory bootloader's side of AN4286: a slave that needs a time between two bytes to fetch one and lay the next
+ * one ready. What comes sooner is lost to an overrun, and the master hears the last byte again. An answer is a
+ * procedure: a dummy byte, ACK or NACK, and the master's own ACK.
  */
 #include "rom.h"
 

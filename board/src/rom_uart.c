@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file rom_uart.c
- * The factory bootloader's side of AN3155: baud rate detection, bytes of packets, ACK and NACK. 8E1, polled: a byte that
- * nobody fetches in time is lost to an overrun, as with any program.
+ * The factory bootloader's side of AN3155: baud rate detection, bytes of packets, ACK and NACK. 8E1, polled: a byte
+ * that nobody fetches in time is lost to an overrun, as with any program.
  */
 #include "rom.h"
 

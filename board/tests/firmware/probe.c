@@ -223,9 +223,20 @@ __attribute__((noinline)) static void serve(void)
     }
 }
 
+/** The factory bootloader leaves the PLL on when it starts a program (as CMSIS's SystemInit, this does not mind). */
+static void slow_clock(void)
+{
+    RCC_CFGR = 0;
+    while (RCC_CFGR & 0xCu)
+        continue;
+    RCC_CR &= ~(1u << 24);
+}
+
 void reset_handler(void)
 {
     uint32_t cause = RCC_CSR;
+    if (RCC_CFGR & 0xCu)
+        slow_clock();
     RCC_CSR = 1u << 24;
     ticks = command = 0;
     bool hse = fast_clock();

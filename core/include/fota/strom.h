@@ -30,17 +30,17 @@ enum fota_st_command {
 };
 #define FOTA_ST_COMMANDS 11u
 
-#define FOTA_ST_BLOCK 256u         /* bytes in a Read or Write Memory at most */
-#define FOTA_ST_ERASE_ALL 0xFFFFu  /* in place of Extended Erase's count */
-#define FOTA_ST_CHIP_ID 0x413u     /* STM32F405, 407, 415, 417 */
+#define FOTA_ST_BLOCK 256u          /* bytes in a Read or Write Memory at most */
+#define FOTA_ST_ERASE_ALL 0xFFFFu   /* in place of Extended Erase's count */
+#define FOTA_ST_CHIP_ID 0x413u      /* STM32F405, 407, 415, 417 */
 #define FOTA_ST_UART_PROTOCOL 0x31u /* what Get answers as the version: AN3155 protocol V3.1 */
-#define FOTA_ST_SPI_PROTOCOL 0x11u /* AN4286 protocol V1.1 */
+#define FOTA_ST_SPI_PROTOCOL 0x11u  /* AN4286 protocol V1.1 */
 
 #define FOTA_ST_ID_ADDRESS 0x1FFF77DEu /* one byte: FOTA_ST_V31 or FOTA_ST_V91 */
 #define FOTA_ST_V31 0x31u              /* USART1, USART3 (CAN2, USB) */
 #define FOTA_ST_V91 0x91u              /* SPI1, SPI2 as well (and I2C) */
 
-#define FOTA_ST_RAM_FREE 0x20003000u      /* the ROM needs what lies below (V3.1: only 8 KiB of it) */
+#define FOTA_ST_RAM_FREE 0x20003000u        /* the ROM needs what lies below (V3.1: only 8 KiB of it) */
 #define FOTA_ST_OPTIONS_ADDRESS 0x1FFFC000u /* 16 bytes: user and RDP at 0, nWRP at 8, complements behind each */
 
 /** A virtual address: the voltage range in the first byte of a write of four sets the width of flash operations. */
@@ -49,8 +49,8 @@ enum fota_st_command {
 #define FOTA_ST_PSIZE_X16 0x01u /* 2.1 to 2.4 V; 0x02, 2.4 to 2.7 V, is the same */
 #define FOTA_ST_PSIZE_X32 0x03u /* 2.7 to 3.6 V */
 
-#define FOTA_ST_SPI_HZ 8000000u     /* clock at most */
-#define FOTA_ST_SPI_GAP_NS 15000u   /* between two bytes at least (AN4286) */
+#define FOTA_ST_SPI_HZ 8000000u      /* clock at most */
+#define FOTA_ST_SPI_GAP_NS 15000u    /* between two bytes at least (AN4286) */
 #define FOTA_ST_SPI_GAP_MIN_NS 8000u /* AN2606, table of the SPI timings, has this instead */
 
 /* From the end of the reset to the first byte that is heard, in us (AN2606). */
