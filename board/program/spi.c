@@ -58,6 +58,8 @@ const char *spi_parse(struct app *app, const char *spec)
         if (wrong)
             return wrong;
     }
+    p->options.lead_ns =
+        p->options.gap_ns; /* transfers may follow each other closely, and the pause is for the slave */
     p->n = (unsigned) (text[0] - '0');
     p->fd = p->listener = -1;
     snprintf(p->path, sizeof p->path, "%s", path);

@@ -9,8 +9,6 @@
 
 #define BOOT1_PORT 'B'
 #define BOOT1_PIN 2u
-#define RAM_V31 0x2000u
-#define RAM_V91 (FOTA_ST_RAM_FREE - FOTA_RAM_BASE)
 
 enum { GPIO_MODER = 0x00, GPIO_PUPDR = 0x0C, GPIO_AFRL = 0x20 };
 enum { RCC_CR = 0x00, RCC_PLLCFGR = 0x04, RCC_CFGR = 0x08, RCC_CSR = 0x74 };
@@ -71,8 +69,8 @@ void board_rom_enter(struct board *b)
     uint32_t us = is_v31(b)               ? FOTA_ST_START_V31_US
                   : b->options.hse_absent ? FOTA_ST_START_V91_NO_HSE_US
                                           : FOTA_ST_START_V91_US;
-    uint32_t ram = is_v31(b) ? RAM_V31 : RAM_V91;
-    board_cpu_start(b, FOTA_RAM_BASE + ram, SYSMEM_BASE | 1u); /* somewhere in there: nothing of it is executed */
+    board_cpu_start(b, FOTA_RAM_BASE + rom_ram(b),
+                    SYSMEM_BASE | 1u); /* somewhere in there: nothing of it is executed */
     if (board_pin_get(b, BOOT1_PORT, BOOT1_PIN)) {
         board_say(b, "BOOT0 and BOOT1 (PB2) are high: the chip would start from SRAM; it idles until the next reset");
         return;
@@ -80,7 +78,7 @@ void board_rom_enter(struct board *b)
     board_say(b, "BOOT0 is high: ST's factory bootloader V%s runs", is_v31(b) ? "3.1" : "9.1");
     b->s.syscfg[0] = 1u; /* MEM_MODE: system memory at 0 */
     b->s.rom.phase = ROM_STARTING;
-    board_noise_in_ram(b, ram);
+    board_noise_in_ram(b, rom_ram(b));
     set_clock(b);
     set_watchdog(b);
     board_schedule(b, EV_ROM, board_time(b) + us * (uint64_t) PS_PER_US);
@@ -136,6 +134,7 @@ void rom_go(struct board *b)
         return; /* the address was looked at when it came */
     uint32_t sp = load32(vectors), entry = load32(vectors + 4);
     b->s.rom.phase = ROM_OFF;
+    board_iwdg_write(b, 0, 0x00, 0xAAAAu, UINT32_MAX); /* the last feed */
     b->s.cpu = BOARD_CPU_RUNNING;
     board_cpu_start(b, sp, entry);
     board_log_event(b, "ROM: Go 0x%08x: SP 0x%08x, PC 0x%08x", at, sp, entry);

@@ -2,20 +2,11 @@
 /**
  * @file rom_command.c
  * The factory bootloader's commands, the same over AN3155 and AN4286 but for the packets of Extended Erase and Write
- * Protect. There are no time limits: a packet that stays incomplete is waited for until the next reset.
+ * Protect.
  */
 #include "rom.h"
 
 #define SPECIAL_ERASE 0xFFF0u /* counts from here on mean something else: FFFF everything, the rest banks */
-
-/** A command is acknowledged, then its packets come, each of them acknowledged by its handler. */
-struct command {
-    uint8_t code;
-    bool guarded;   /* refused at RDP level 1 */
-    bool twice;     /* V3.1 says so two times (AN2606, known limitations) */
-    uint16_t first; /* bytes of the first packet, as far as they are known; 0: it has none */
-    void (*handle)(struct board *b);
-};
 
 static void get(struct board *b);
 static void get_version(struct board *b);
@@ -29,7 +20,7 @@ static void write_unprotect(struct board *b);
 static void readout_protect(struct board *b);
 static void readout_unprotect(struct board *b);
 
-static const struct command table[FOTA_ST_COMMANDS] = {
+const struct rom_command rom_commands[FOTA_ST_COMMANDS] = {
     {FOTA_ST_GET, false, false, 0, get},
     {FOTA_ST_GET_VERSION, false, false, 0, get_version},
     {FOTA_ST_GET_ID, false, false, 0, get_id},
@@ -42,138 +33,6 @@ static const struct command table[FOTA_ST_COMMANDS] = {
     {FOTA_ST_READOUT_PROTECT, true, false, 0, readout_protect},
     {FOTA_ST_READOUT_UNPROTECT, false, false, 0, readout_unprotect},
 };
-#define NO_COMMAND 0xFFu /* the packet is a command itself */
-
-/* ---------------------------------------------------------------------------------------------- packets and answers */
-
-static void expect(struct board *b, uint32_t bytes)
-{
-    struct rom *r = &b->s.rom;
-    r->phase = ROM_RECEIVE;
-    r->have = r->sum = r->bad = 0;
-    r->need = bytes;
-}
-
-void rom_expect_command(struct board *b)
-{
-    b->s.rom.command = NO_COMMAND;
-    expect(b, rom_over_spi(b) ? 3u : 2u);
-}
-
-void rom_answer(struct board *b, bool good, enum rom_then then)
-{
-    struct rom *r = &b->s.rom;
-    if (good && r->nack_count && r->nack_skip)
-        r->nack_skip--;
-    else if (good && r->nack_count) {
-        r->nack_count--;
-        good = false;
-        then = THEN_COMMAND;
-    }
-    r->phase = ROM_ANSWER;
-    r->code = good ? FOTA_ST_ACK : FOTA_ST_NACK;
-    r->times = 1;
-    r->turn = 0;
-    r->then = (uint8_t) then;
-}
-
-static void refuse(struct board *b)
-{
-    rom_answer(b, false, THEN_COMMAND);
-}
-
-/** Acknowledge the packet and wait for the next one. */
-static void next_packet(struct board *b, uint32_t bytes)
-{
-    b->s.rom.step++;
-    b->s.rom.need = bytes;
-    rom_answer(b, true, THEN_PACKET);
-}
-
-void rom_answered(struct board *b)
-{
-    struct rom *r = &b->s.rom;
-    switch (r->then) {
-    case THEN_PACKET:
-        expect(b, r->need);
-        break;
-    case THEN_HANDLE:
-        table[r->command].handle(b);
-        break;
-    case THEN_SEND:
-        r->phase = ROM_SEND;
-        r->at = 0;
-        break;
-    case THEN_WORK:
-        r->phase = ROM_WORK;
-        break;
-    case THEN_RESET:
-        r->phase = ROM_OFF;
-        b->s.reset_request = 1u + BOARD_RESET_SOFTWARE;
-        b->attention = true;
-        break;
-    case THEN_GO:
-        rom_go(b);
-        break;
-    default:
-        rom_expect_command(b);
-        break;
-    }
-}
-
-void rom_sent(struct board *b)
-{
-    if (table[b->s.rom.command].code == FOTA_ST_READ)
-        rom_expect_command(b);
-    else
-        rom_answer(b, true, THEN_COMMAND);
-}
-
-/** The exclusive or of all bytes, of a good packet 0, or FF when its end is a complement. */
-static bool sound(const struct board *b, uint8_t sum)
-{
-    return b->s.rom.sum == sum && !b->s.rom.bad;
-}
-
-static void command(struct board *b)
-{
-    struct rom *r = &b->s.rom;
-    const uint8_t *c = rom_over_spi(b) ? r->in + 1 : r->in; /* behind the 5A */
-    unsigned n = 0;
-    while (n < FOTA_ST_COMMANDS && table[n].code != c[0])
-        n++;
-    if (r->bad || (c[0] ^ c[1]) != 0xFF || n == FOTA_ST_COMMANDS) {
-        refuse(b);
-        return;
-    }
-    r->command = (uint8_t) n;
-    r->step = 0;
-    if (table[n].guarded && (b->s.flash.options >> 8 & 0xFFu) != 0xAAu) {
-        refuse(b);
-        r->times = table[n].twice && b->options.rom == BOARD_ROM_V31 ? 2 : 1;
-        return;
-    }
-    r->need = table[n].first;
-    rom_answer(b, true, table[n].first ? THEN_PACKET : THEN_HANDLE);
-}
-
-void rom_byte(struct board *b, uint8_t byte, bool good)
-{
-    struct rom *r = &b->s.rom;
-    if (r->command == NO_COMMAND && r->have == 0 && rom_over_spi(b) && byte != FOTA_ST_SPI_SYNC)
-        return;
-    if (r->have < sizeof r->in)
-        r->in[r->have] = byte;
-    r->have++;
-    r->sum ^= byte;
-    r->bad |= !good;
-    if (r->have < r->need)
-        return;
-    if (r->command == NO_COMMAND)
-        command(b);
-    else
-        table[r->command].handle(b); /* answers, or asks for the rest of the packet with a larger `need` */
-}
 
 /* -------------------------------------------------------------------------------------------------------- questions */
 
@@ -195,7 +54,7 @@ static void get(struct board *b)
 {
     uint8_t text[2u + FOTA_ST_COMMANDS] = {FOTA_ST_COMMANDS, protocol(b)};
     for (unsigned i = 0; i < FOTA_ST_COMMANDS; i++)
-        text[2u + i] = table[i].code;
+        text[2u + i] = rom_commands[i].code;
     reply(b, text, sizeof text);
 }
 
@@ -218,7 +77,7 @@ static bool address_is_good(struct board *b, enum rom_access access, uint32_t le
 {
     struct rom *r = &b->s.rom;
     r->address = (uint32_t) r->in[0] << 24 | (uint32_t) r->in[1] << 16 | (uint32_t) r->in[2] << 8 | r->in[3];
-    return sound(b, 0) && rom_may(b, access, r->address, len);
+    return rom_sound(b, 0) && rom_may(b, access, r->address, len);
 }
 
 static void read_memory(struct board *b)
@@ -226,14 +85,14 @@ static void read_memory(struct board *b)
     struct rom *r = &b->s.rom;
     if (r->step == 0) {
         if (address_is_good(b, ROM_READ, 1))
-            next_packet(b, 2);
+            rom_next_packet(b, 2);
         else
-            refuse(b);
+            rom_refuse(b);
         return;
     }
     r->len = r->in[0] + 1u;
-    if (!sound(b, 0xFF) || !rom_may(b, ROM_READ, r->address, r->len)) {
-        refuse(b);
+    if (!rom_sound(b, 0xFF) || !rom_may(b, ROM_READ, r->address, r->len)) {
+        rom_refuse(b);
         return;
     }
     rom_read(b, r->address, r->out, r->len);
@@ -245,7 +104,7 @@ static void go(struct board *b)
     if (address_is_good(b, ROM_START, 8))
         rom_answer(b, true, THEN_GO);
     else
-        refuse(b);
+        rom_refuse(b);
 }
 
 /** Begin what r->job says; the answer comes when it is done. */
@@ -269,9 +128,9 @@ static void write_memory(struct board *b)
     struct rom *r = &b->s.rom;
     if (r->step == 0) {
         if (address_is_good(b, ROM_WRITE, 4) && r->address % 4u == 0)
-            next_packet(b, 1);
+            rom_next_packet(b, 1);
         else
-            refuse(b);
+            rom_refuse(b);
         return;
     }
     if (r->have == 1) {
@@ -279,8 +138,8 @@ static void write_memory(struct board *b)
         return;
     }
     r->len = r->in[0] + 1u;
-    if (!sound(b, 0) || r->len % 4u || !rom_may(b, ROM_WRITE, r->address, r->len) || !rom_write(b, r->in + 1))
-        refuse(b);
+    if (!rom_sound(b, 0) || r->len % 4u || !rom_may(b, ROM_WRITE, r->address, r->len) || !rom_write(b, r->in + 1))
+        rom_refuse(b);
     else
         work(b);
 }
@@ -294,7 +153,7 @@ static void erase_listed(struct board *b, uint32_t first, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = first + 2u * i;
         if (at + 1u >= sizeof r->in || r->in[at] != 0 || r->in[at + 1u] >= BOARD_SECTORS) {
-            refuse(b);
+            rom_refuse(b);
             return;
         }
     }
@@ -320,28 +179,28 @@ static void extended_erase(struct board *b)
     uint32_t count = (uint32_t) r->in[0] << 8 | r->in[1];
     r->then = THEN_COMMAND;
     if (r->step == 1) { /* SPI: the list by itself; whether its checksum covers the count is told both ways */
-        if (sound(b, 0) || sound(b, (uint8_t) (r->len ^ r->len >> 8)))
+        if (rom_sound(b, 0) || rom_sound(b, (uint8_t) (r->len ^ r->len >> 8)))
             erase_listed(b, 0, r->len + 1u);
         else
-            refuse(b);
+            rom_refuse(b);
     } else if (count >= SPECIAL_ERASE) {
-        if (sound(b, 0) && count == FOTA_ST_ERASE_ALL) {
+        if (rom_sound(b, 0) && count == FOTA_ST_ERASE_ALL) {
             r->job = ROM_ERASE_ALL;
             work(b);
         } else
-            refuse(b);
+            rom_refuse(b);
     } else if (rom_over_spi(b)) {
         r->len = count;
-        if (sound(b, 0))
-            next_packet(b, 2u * (count + 1u) + 1u);
+        if (rom_sound(b, 0))
+            rom_next_packet(b, 2u * (count + 1u) + 1u);
         else
-            refuse(b);
+            rom_refuse(b);
     } else if (r->have == 3)
         r->need = 2u + 2u * (count + 1u) + 1u;
-    else if (sound(b, 0))
+    else if (rom_sound(b, 0))
         erase_listed(b, 2, count + 1u);
     else
-        refuse(b);
+        rom_refuse(b);
     maybe_answer_early(b);
 }
 
@@ -365,10 +224,10 @@ static void write_protect(struct board *b)
     uint32_t first = rom_over_spi(b) ? 0 : 1, protect = 0;
     if (rom_over_spi(b) && r->step == 0) {
         r->len = r->in[0] + 1u;
-        if (sound(b, 0xFF))
-            next_packet(b, r->len + 1u);
+        if (rom_sound(b, 0xFF))
+            rom_next_packet(b, r->len + 1u);
         else
-            refuse(b);
+            rom_refuse(b);
         return;
     }
     if (!rom_over_spi(b) && r->have == 2) {
@@ -378,10 +237,10 @@ static void write_protect(struct board *b)
     }
     for (uint32_t i = 0; i < r->len; i++)
         protect |= r->in[first + i] < BOARD_SECTORS ? 1u << r->in[first + i] : 0;
-    if (sound(b, 0))
+    if (rom_sound(b, 0))
         set_options(b, 0x0FFF0000u, ~protect << 16);
     else
-        refuse(b);
+        rom_refuse(b);
 }
 
 static void write_unprotect(struct board *b)

@@ -18,12 +18,11 @@ enum { R = 1u << ROM_READ, W = 1u << ROM_WRITE, S = 1u << ROM_START };
 
 bool rom_may(const struct board *b, enum rom_access access, uint32_t address, uint32_t len)
 {
-    const uint32_t used = b->options.rom == BOARD_ROM_V31 ? 0x2000u : FOTA_ST_RAM_FREE - FOTA_RAM_BASE;
     const struct {
         uint32_t base, size;
         unsigned access;
     } area[] = {{FOTA_FLASH_BASE, FOTA_FLASH_SIZE, R | W | S},
-                {FOTA_RAM_BASE + used, FOTA_RAM_SIZE - used, R | W | S},
+                {FOTA_RAM_BASE + rom_ram(b), FOTA_RAM_SIZE - rom_ram(b), R | W | S},
                 {SYSMEM_BASE, 0x8000u, R}, /* with OTP, unique id and flash size */
                 {OTP_BASE, OTP_SIZE, W},
                 {FOTA_ST_OPTIONS_ADDRESS, OPTION_BYTES, R | W},

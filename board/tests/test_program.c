@@ -221,6 +221,14 @@ static void test_bad_commands(void **state)
                                       "uart 1 connect",
                                       "uart 9 connect",
                                       "uart 3",
+                                      "rom",
+                                      "rom nack",
+                                      "rom nack -1",
+                                      "rom nack 1 2 3",
+                                      "rom mute",
+                                      "rom mute maybe",
+                                      "rom early-erase-ack",
+                                      "rom sleep on",
                                       "a b c d e f g",
                                       "status now"};
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -509,6 +517,51 @@ static void spi_message(int fd, const uint8_t *out, uint8_t *in, size_t len)
     }
 }
 
+/** BOOT0 high: the factory bootloader, here over the SPI socket and with what the control socket adds. */
+static void test_factory_bootloader(void **state)
+{
+    char path[64], spec[128];
+    uint8_t in[8];
+    bool listening = false;
+    (void) state;
+    unlink(flash);
+    snprintf(path, sizeof path, "%s/spi", directory);
+    snprintf(spec, sizeof spec, "1=unix:%s,hz=8000000,gap=8000", path);
+    pid_t pid = start("--boot0", "1", "--rom-gap", "8000", "--spi", spec, (char *) END);
+    int c = connect_control(), spi = connect_to(path);
+    for (int i = 0; i < 500 && !listening; i++) {
+        cJSON *o = ask(c, "status");
+        assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "cpu")), "rom");
+        listening = strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(o, "rom")), "listening") == 0;
+        cJSON_Delete(o);
+        usleep(10000);
+    }
+    assert_true(listening);
+    spi_message(spi, (const uint8_t *) "\x5A\x00\x00\x79", in, 4); /* sync, dummy, answer, confirmation */
+    assert_memory_equal(in, "\xA5\xA5\x79\xA5", 4);
+    for (unsigned i = 0; i < 100; i++) { /* one byte a transfer: the gap holds between two of them as well */
+        static const uint8_t get_id[] = {0x5A, 0x02, 0xFD, 0, 0, 0x79, 0, 0, 0, 0, 0, 0, 0x79};
+        static const uint8_t answer[] = {0xA5, 0xA5, 0xA5, 0xA5, 0x79, 0xA5, 0xA5, 1, 4, 0x13, 0xA5, 0x79, 0xA5};
+        for (unsigned k = 0; k < sizeof get_id; k++) {
+            spi_message(spi, get_id + k, in, 1);
+            assert_int_equal(in[0], answer[k]);
+        }
+    }
+    expect(c, "rom nack 1", true);
+    spi_message(spi, (const uint8_t *) "\x5A\x00\xFF\x00\x00\x79", in, 6);
+    assert_int_equal(in[4], 0x1F);
+    expect(c, "rom early-erase-ack on", true);
+    expect(c, "rom mute on", true);
+    spi_message(spi, (const uint8_t *) "\x5A\x00\xFF\x00\x00\x00", in, 6);
+    assert_int_equal(in[5], 0xA5);
+    expect(c, "boot0 0", true);
+    expect(c, "nrst pulse", true);
+    expect(c, "quit", true);
+    assert_int_equal(finish(pid), 0);
+    close(spi);
+    close(c);
+}
+
 static void test_spi_socket(void **state)
 {
     char path[64], spec[128];
@@ -632,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_dies_with_parent),
         cmocka_unit_test(test_unix_socket_and_stdio),
         cmocka_unit_test(test_spi_socket),
+        cmocka_unit_test(test_factory_bootloader),
         cmocka_unit_test(test_supply_and_options),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
