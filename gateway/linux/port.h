@@ -36,8 +36,9 @@ bool port_serial_baud_known(uint32_t baud);
 struct port_spi {
     const char *path;
     char device[PORT_SPI_PATH]; /* of spidev, without the rate */
-    uint32_t hz;
-    int fd; /* -1: closed */
+    uint32_t hz, pace_hz;       /* asked for by the user; in force */
+    uint16_t gap_us;            /* behind each byte */
+    int fd;                     /* -1: closed */
     bool complained;
     struct gw_spi spi;
     struct gw_spi_link link;

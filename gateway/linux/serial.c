@@ -6,9 +6,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
+
+#define PTY_MAJOR_FIRST 136u /* Documentation/admin-guide/devices.txt: the slaves of Unix98 ptys */
+#define PTY_MAJOR_LAST 143u
 
 static const struct {
     uint32_t baud;
@@ -148,9 +153,28 @@ static int serial_baud(void *ctx, uint32_t baud)
     return -1;
 }
 
+/* Ptys have no parity, nor have sockets: what is at their other end takes the bits as they are. */
+static int serial_parity(void *ctx, bool even)
+{
+    struct port_serial *s = ctx;
+    struct termios t;
+    struct stat file;
+
+    if (strncmp(s->path, "unix:", 5) == 0 ||
+        (fstat(s->fd, &file) == 0 && major(file.st_rdev) >= PTY_MAJOR_FIRST && major(file.st_rdev) <= PTY_MAJOR_LAST))
+        return 0;
+    if (tcgetattr(s->fd, &t) != 0)
+        return -1;
+    t.c_cflag = even ? (t.c_cflag | PARENB) & ~(tcflag_t) PARODD : t.c_cflag & ~(tcflag_t) PARENB;
+    if (tcsetattr(s->fd, TCSADRAIN, &t) != 0 || tcgetattr(s->fd, &t) != 0)
+        return -1;
+    return ((t.c_cflag & PARENB) != 0) == even ? 0 : -1;
+}
+
 void port_serial_init(struct port_serial *s, const char *path)
 {
-    *s = (struct port_serial){.path = path,
-                              .fd = -1,
-                              .link = {s, serial_open, serial_close, serial_read, serial_write, serial_baud, 0, NULL}};
+    *s = (struct port_serial){
+        .path = path,
+        .fd = -1,
+        .link = {s, serial_open, serial_close, serial_read, serial_write, serial_baud, serial_parity, 0, NULL}};
 }

@@ -59,6 +59,8 @@ static int dev_open(void *ctx)
     struct port_spi *s = ctx;
     uint8_t bits = BITS;
 
+    s->pace_hz = s->hz;
+    s->gap_us = 0;
     s->fd = open(s->path, O_RDWR | O_CLOEXEC);
     if (s->fd < 0 || dev_mode(s, SPI_MODE_0) != 0 || ioctl(s->fd, SPI_IOC_WR_BITS_PER_WORD, &bits) != 0 ||
         ioctl(s->fd, SPI_IOC_WR_MAX_SPEED_HZ, &s->hz) != 0)
@@ -69,15 +71,29 @@ static int dev_open(void *ctx)
 static int dev_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
 {
     const struct port_spi *s = ctx;
-    struct spi_ioc_transfer t;
+    struct spi_ioc_transfer t[GW_SPI_PIECE];
+    /* A pause behind each byte: not every controller knows word_delay_usecs, each knows one behind a transfer. */
+    size_t piece = s->gap_us != 0 ? 1u : length, count = length / piece;
 
-    memset(&t, 0, sizeof t);
-    t.tx_buf = (uint64_t) (uintptr_t) out;
-    t.rx_buf = (uint64_t) (uintptr_t) in;
-    t.len = (uint32_t) length;
-    t.speed_hz = s->hz;
-    t.bits_per_word = BITS;
-    return ioctl(s->fd, SPI_IOC_MESSAGE(1), &t) == (int) length ? 0 : -1;
+    memset(t, 0, count * sizeof t[0]);
+    for (size_t i = 0; i < count; i++) {
+        t[i].tx_buf = (uint64_t) (uintptr_t) (out + i * piece);
+        t[i].rx_buf = (uint64_t) (uintptr_t) (in + i * piece);
+        t[i].len = (uint32_t) piece;
+        t[i].speed_hz = s->pace_hz;
+        t[i].delay_usecs = s->gap_us;
+        t[i].bits_per_word = BITS;
+    }
+    return ioctl(s->fd, SPI_IOC_MESSAGE(count), t) == (int) length ? 0 : -1;
+}
+
+static int dev_pace(void *ctx, uint32_t hz, uint32_t gap_ns)
+{
+    struct port_spi *s = ctx;
+
+    s->pace_hz = hz < s->hz ? hz : s->hz;
+    s->gap_us = (uint16_t) ((gap_ns + 999u) / 1000u);
+    return 0;
 }
 
 /* --- the board -------------------------------------------------------------------------------------------------- */
@@ -141,6 +157,7 @@ void port_spi_init(struct port_spi *s, const char *path)
         s->spi.open = dev_open;
         s->spi.transfer = dev_transfer;
         s->spi.mode = dev_mode;
+        s->spi.pace = dev_pace;
     }
     gw_spi_link_init(&s->link, &s->spi, &port_clock);
 }

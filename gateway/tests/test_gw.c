@@ -121,7 +121,7 @@ static int set_up(void **state)
         sim_init(&b->sim[i], &key.public_key, &target);
         sim_factory(&b->sim[i], &factory);
         b->line[i].sim = &b->sim[i];
-        b->link[i] = (struct gw_link){&b->line[i], l_open, l_close, l_read, l_write, NULL, 0, NULL};
+        b->link[i] = (struct gw_link){&b->line[i], l_open, l_close, l_read, l_write, NULL, NULL, 0, NULL};
         (void) snprintf(b->devices[i].name, sizeof b->devices[i].name, "board%u", i + 1u);
         b->devices[i].link = &b->link[i];
         sim_power(&b->sim[i], true);

@@ -219,7 +219,7 @@ static struct bench *bench_new(bool pins)
     sim_package(&key, &target, 0, SIM_GOOD, 8192, 1, 2000, &factory, &result);
     sim_factory(&b->sim, &factory);
     pack_buffer_free(&factory);
-    b->link = (struct gw_link){b, link_open, link_close, link_read, link_write, link_baud, 0, NULL};
+    b->link = (struct gw_link){b, link_open, link_close, link_read, link_write, link_baud, NULL, 0, NULL};
     b->pins = (struct gw_pins){b, pin_nrst, NULL};
     b->clock = (struct gw_clock){b, clock_now, clock_now};
     gw_push_init(&b->push, &(struct gw_push_ports){.link = &b->link,

@@ -100,7 +100,7 @@ static void on_text(void *ctx, const char *line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct gw_link link = {NULL, on_open, on_close, on_read, on_write, on_open, 0, NULL};
+    static const struct gw_link link = {NULL, on_open, on_close, on_read, on_write, on_open, NULL, 0, NULL};
     static const struct gw_pins pins = {NULL, on_nrst, NULL};
     static const struct gw_clock clock = {NULL, clock_ms, clock_ms};
     static struct gw_push push;

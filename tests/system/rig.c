@@ -9,6 +9,7 @@
 #define UART 3u
 #define SPI 1u
 #define STEP_NS 1000000u
+#define WAIT_STEP_NS 20000u
 #define SEND_QUEUE 512u /* what a serial port's driver holds; more than passes in a step at 2 Mbit/s */
 #define LONGEST_UPDATE (600u * RIG_SECOND)
 
@@ -73,6 +74,10 @@ static int link_read(void *ctx, uint8_t *data, size_t capacity)
 
     if (rig->unplugged)
         return -1;
+    if (rig->ahead_taken < rig->ahead_length) {
+        *data = rig->ahead[rig->ahead_taken++];
+        return 1;
+    }
     n = board_uart_read(rig->board, UART, data, rig->line.travel != NULL ? capacity / 2u : capacity);
     travel(rig, data, n);
     if (rig->line.travel != NULL)
@@ -108,6 +113,8 @@ static int spi_open(void *ctx)
     struct rig *rig = ctx;
 
     rig->spi_mode = 0;
+    rig->spi_pace_hz = rig->options.spi_hz;
+    rig->spi_gap_ns = 0;
     return rig->unplugged ? -1 : 0;
 }
 
@@ -122,13 +129,22 @@ static int spi_mode(void *ctx, unsigned mode)
     return 0;
 }
 
+static int spi_pace(void *ctx, uint32_t hz, uint32_t gap_ns)
+{
+    struct rig *rig = ctx;
+
+    rig->spi_pace_hz = hz;
+    rig->spi_gap_ns = gap_ns;
+    return 0;
+}
+
 /* The board goes on meanwhile, as it does beside a real master. */
 static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
 {
     struct rig *rig = ctx;
     uint8_t wire[2u * GW_SPI_PIECE];
-    const struct board_spi_options how = {.hz = rig->options.spi_hz,
-                                          .mode = (uint8_t) (rig->spi_mode ^ rig->options.spi_mode)};
+    const struct board_spi_options how = {
+        .hz = rig->spi_pace_hz, .gap_ns = rig->spi_gap_ns, .mode = (uint8_t) (rig->spi_mode ^ rig->options.spi_mode)};
 
     if (rig->unplugged)
         return -1;
@@ -145,6 +161,23 @@ static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t lengt
 static int pin_nrst(void *ctx, bool low)
 {
     board_nrst(((struct rig *) ctx)->board, low);
+    return 0;
+}
+
+static int pin_boot0(void *ctx, bool high)
+{
+    struct rig *rig = ctx;
+
+    if (!rig->options.no_boot0)
+        board_boot0(rig->board, high);
+    return 0;
+}
+
+static int link_parity(void *ctx, bool even)
+{
+    struct rig *rig = ctx;
+
+    board_uart_format(rig->board, UART, even ? BOARD_UART_8E1 : BOARD_UART_8N1);
     return 0;
 }
 
@@ -342,21 +375,30 @@ static int read_package(void *ctx, uint32_t offset, uint8_t *data, size_t length
     return (int) (length < left ? length : left);
 }
 
-static void init_push(struct rig *rig)
+static void make_ports(struct rig *rig)
 {
     static struct gw_link link;
     static struct gw_spi spi;
     static struct gw_pins pins;
     static struct gw_clock clock;
 
-    link = (struct gw_link){rig, link_open, link_close, link_read, link_write, link_baud, 0, NULL};
-    spi = (struct gw_spi){rig, spi_open, spi_close, spi_transfer, spi_mode};
-    pins = (struct gw_pins){rig, pin_nrst, NULL};
+    link = (struct gw_link){rig, link_open, link_close, link_read, link_write, link_baud, link_parity, 0, NULL};
+    spi = (struct gw_spi){rig, spi_open, spi_close, spi_transfer, spi_pace, spi_mode};
+    pins = (struct gw_pins){rig, pin_nrst, pin_boot0};
     clock = (struct gw_clock){rig, clock_ms, clock_ms};
-    gw_spi_link_init(&rig->spi, &spi, &clock);
-    gw_push_init(&rig->push, &(struct gw_push_ports){.link = rig->options.spi_hz != 0 ? &rig->spi.link : &link,
-                                                     .pins = rig->options.no_pins ? NULL : &pins,
-                                                     .clock = &clock,
+    rig->link = &link;
+    rig->spi_port = &spi;
+    rig->pins = rig->options.no_pins ? NULL : &pins;
+    rig->clock = &clock;
+}
+
+static void init_push(struct rig *rig)
+{
+    make_ports(rig);
+    gw_spi_link_init(&rig->spi, rig->spi_port, rig->clock);
+    gw_push_init(&rig->push, &(struct gw_push_ports){.link = rig->options.spi_hz != 0 ? &rig->spi.link : rig->link,
+                                                     .pins = rig->pins,
+                                                     .clock = rig->clock,
                                                      .baud = rig->options.baud,
                                                      .baud_max = rig->options.max_baud,
                                                      .chunk = rig->options.chunk,
@@ -407,6 +449,34 @@ bool rig_query(struct rig *rig, struct fota_link_info *info)
         continue;
     *info = rig->push.info;
     return rig->push.outcome == GW_PUSH_ANSWERED;
+}
+
+/* Until something has come over the serial line, or the time is over. */
+static void rom_wait(void *ctx, uint32_t ms)
+{
+    struct rig *rig = ctx;
+    uint64_t end = board_now(rig->board) + (ms != 0 ? ms * 1000000ull : WAIT_STEP_NS);
+
+    while (board_now(rig->board) < end && rig->ahead_length == rig->ahead_taken) {
+        (void) board_run(rig->board, WAIT_STEP_NS);
+        rig->ahead_taken = 0;
+        rig->ahead_length =
+            rig->options.spi_hz != 0 ? 0 : board_uart_read(rig->board, UART, rig->ahead, sizeof rig->ahead);
+    }
+}
+
+void rig_rom(struct rig *rig, struct gw_rom *rom)
+{
+    make_ports(rig);
+    gw_rom_init(rom, &(struct gw_rom_port){.link = rig->options.spi_hz != 0 ? NULL : rig->link,
+                                           .spi = rig->options.spi_hz != 0 ? rig->spi_port : NULL,
+                                           .pins = rig->pins,
+                                           .clock = rig->clock,
+                                           .baud = rig->options.baud,
+                                           .spi_hz = rig->options.rom_hz,
+                                           .gap_ns = rig->options.rom_gap_ns,
+                                           .ctx = rig,
+                                           .wait = rom_wait});
 }
 
 uint64_t rig_slot_work(struct rig *rig, unsigned slot)

@@ -10,7 +10,7 @@
 
 #include "board.h"
 #include "gw/push.h"
-#include "gw/spi.h"
+#include "gw/rom.h"
 #include "pack.h"
 
 #define RIG_HW 1u
@@ -33,10 +33,12 @@ struct rig_options {
     uint32_t chunk;    /* of its DATA frames; 0: the usual */
     bool unconfigured; /* leave the configuration block out */
     bool no_pins;      /* no NRST for the gateway */
+    bool no_boot0;     /* BOOT0 is not wired */
     bool no_spi;       /* the bootloader listens on the UART alone */
     /* The gateway speaks over SPI1 at so many Hz; 0: over the UART. */
     uint32_t spi_hz;
-    unsigned spi_mode; /* in which it clocks when it means mode 0 */
+    unsigned spi_mode;           /* in which it clocks when it means mode 0 */
+    uint32_t rom_hz, rom_gap_ns; /* of the ROM's host on SPI; 0: the usual */
 };
 
 struct rig {
@@ -53,8 +55,15 @@ struct rig {
     unsigned damage;
     struct rig_line line; /* travel NULL: none */
     struct gw_spi_link spi;
+    const struct gw_link *link; /* the gateway's ports, of the last rig_start(), rig_query() or rig_rom() */
+    const struct gw_spi *spi_port;
+    const struct gw_pins *pins;
+    const struct gw_clock *clock;
     unsigned spi_mode; /* that the gateway has chosen */
+    uint32_t spi_pace_hz, spi_gap_ns;
     uint32_t dice;
+    uint8_t ahead[64]; /* read while the ROM's host waited */
+    size_t ahead_length, ahead_taken;
 };
 
 /** SplitMix64: the next number of a generator whose state may begin as anything. */
@@ -94,6 +103,9 @@ enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *packa
 
 /** Ask the device what it is, and for the images that it rejected (rig->push.rejects). @return whether it answered. */
 bool rig_query(struct rig *rig, struct fota_link_info *info);
+
+/** The host's side of ST's ROM, over the wire that the options name. */
+void rig_rom(struct rig *rig, struct gw_rom *rom);
 
 /** Erases and programs of the sectors of a slot so far. */
 uint64_t rig_slot_work(struct rig *rig, unsigned slot);

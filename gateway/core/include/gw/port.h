@@ -26,6 +26,8 @@ struct gw_link {
     /** Change the rate of the open stream; what was written before has gone out. NULL: it cannot be changed.
      *  @return 0 (also where a stream has none), or -1: not possible here, the old rate stays. */
     int (*baud)(void *ctx, uint32_t baud);
+    /** Even parity (8E1, ST's ROM) or none (8N1). NULL: it cannot be changed. @return 0 or -1. */
+    int (*parity)(void *ctx, bool even);
     /** How often read() has to be called while something is awaited, in ms; 0: the caller hears of input otherwise. */
     uint32_t poll_ms;
     /** Why may the device not answer? Called when it was given up; may take 100 ms. NULL: nothing to say. @param text

@@ -29,6 +29,9 @@ struct gw_spi {
     /** NSS low, `length` bytes both ways, NSS high. @param out to be sent. @param in what came meanwhile. @param length
      * 1 … GW_SPI_PIECE. @return 0, or -1 when the master has gone. */
     int (*transfer)(void *ctx, const uint8_t *out, uint8_t *in, size_t length);
+    /** Clock rate at most, and the pause behind each byte at least; until the next open(). NULL: both are fixed here.
+     * @return 0 or -1. */
+    int (*pace)(void *ctx, uint32_t hz, uint32_t gap_ns);
     /** Change the mode, 0 … 3. NULL: it is fixed here. @return 0 or -1. */
     int (*mode)(void *ctx, unsigned mode);
 };
