@@ -407,19 +407,32 @@ static void init_push(struct rig *rig)
                                                      .log = push_log});
 }
 
-void rig_start(struct rig *rig, const struct pack_buffer *package, bool retry)
+static struct gw_source read_from(const struct pack_buffer *package)
+{
+    reader.package = package;
+    gw_package_source_init(&reader.source, &(struct gw_bytes){NULL, read_package});
+    return (struct gw_source){&reader.source, gw_package_source_read};
+}
+
+static void start(struct rig *rig, const struct gw_push_job *job)
 {
     int error;
 
     rig->text_length = 0;
-    reader.package = package;
-    gw_package_source_init(&reader.source, &(struct gw_bytes){NULL, read_package});
     init_push(rig);
-    error = gw_push_start(&rig->push, &(struct gw_push_job){.header = package->data,
-                                                            .source = {&reader.source, gw_package_source_read},
-                                                            .retry = retry});
+    error = gw_push_start(&rig->push, job);
     if (error != FOTA_OK)
         die("push", fota_error_text(error));
+}
+
+void rig_start(struct rig *rig, const struct pack_buffer *package, bool retry)
+{
+    start(rig, &(struct gw_push_job){.header = package->data, .source = read_from(package), .retry = retry});
+}
+
+struct gw_rom_image rig_image(const struct pack_buffer *package)
+{
+    return (struct gw_rom_image){.header = package->data, .source = read_from(package)};
 }
 
 bool rig_step(struct rig *rig)
@@ -431,14 +444,29 @@ bool rig_step(struct rig *rig)
     return true;
 }
 
-enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *package, bool retry)
+static enum gw_push_outcome finish(struct rig *rig)
 {
     uint64_t end = board_now(rig->board) + LONGEST_UPDATE;
 
-    rig_start(rig, package, retry);
     while (rig_step(rig) && board_now(rig->board) < end)
         continue;
     return rig->push.outcome;
+}
+
+enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *package, bool retry)
+{
+    rig_start(rig, package, retry);
+    return finish(rig);
+}
+
+enum gw_push_outcome rig_watch(struct rig *rig, const struct pack_buffer *package, uint8_t slot)
+{
+    start(rig, &(struct gw_push_job){.header = package->data,
+                                     .source = read_from(package),
+                                     .resume = GW_PUSH_JUMP,
+                                     .slot_known = true,
+                                     .slot = slot});
+    return finish(rig);
 }
 
 bool rig_query(struct rig *rig, struct fota_link_info *info)

@@ -10,7 +10,7 @@
 
 #include "board.h"
 #include "gw/push.h"
-#include "gw/rom.h"
+#include "gw/rom_job.h"
 #include "pack.h"
 
 #define RIG_HW 1u
@@ -106,6 +106,11 @@ bool rig_query(struct rig *rig, struct fota_link_info *info);
 
 /** The host's side of ST's ROM, over the wire that the options name. */
 void rig_rom(struct rig *rig, struct gw_rom *rom);
+/** What gw_rom_update() and its like write: the image of a package. */
+struct gw_rom_image rig_image(const struct pack_buffer *package);
+/** Watch the trial of an image that was written into `slot`, from the start of the bootloader on. @return its outcome.
+ */
+enum gw_push_outcome rig_watch(struct rig *rig, const struct pack_buffer *package, uint8_t slot);
 
 /** Erases and programs of the sectors of a slot so far. */
 uint64_t rig_slot_work(struct rig *rig, unsigned slot);
