@@ -92,6 +92,14 @@ int host_sync(struct host *h)
     return host_answer(h);
 }
 
+struct host host_begin(bool spi, enum board_rom rom)
+{
+    struct board *b = host_board(rom, 0);
+    struct host h = spi ? host_on_spi(b, 1) : host_on_uart(b, 3);
+    assert_int_equal(host_sync(&h), FOTA_ST_ACK);
+    return h;
+}
+
 int host_command(struct host *h, uint8_t code)
 {
     uint8_t bytes[3] = {FOTA_ST_SPI_SYNC, code, (uint8_t) ~code};

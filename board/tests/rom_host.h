@@ -27,6 +27,8 @@ int host_answer(struct host *h);
 /** Data that the ROM sends. @return false when it did not come. */
 bool host_data(struct host *h, uint8_t *to, size_t len);
 int host_sync(struct host *h);
+/** A synchronised host on SPI1 or USART3 of a board of its own. */
+struct host host_begin(bool spi, enum board_rom rom);
 int host_command(struct host *h, uint8_t code);
 /** A packet with the exclusive or of its bytes behind it. @return the answer. */
 int host_packet(struct host *h, const void *bytes, size_t len);

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** @file test_rom_trouble.c The factory bootloader and protection, option bytes, lost power, and trouble on request. */
+/** @file test_rom_trouble.c The factory bootloader and protection, option bytes, and trouble on request. */
 #include "rom_host.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ACK ((int) FOTA_ST_ACK)
 #define NACK ((int) FOTA_ST_NACK)
-
-/** A synchronised host on SPI1 or USART3. */
-static struct host begin(bool spi, enum board_rom rom)
-{
-    struct board *b = host_board(rom, 0);
-    struct host h = spi ? host_on_spi(b, 1) : host_on_uart(b, 3);
-    assert_int_equal(host_sync(&h), ACK);
-    return h;
-}
 
 /** The chip has been reset by the ROM: wait until it listens again. */
 static void after_reset(struct host *h, uint64_t resets)
@@ -31,7 +21,7 @@ static void test_write_protection(void **state)
 {
     (void) state;
     for (unsigned spi = 0; spi < 2; spi++) {
-        struct host h = begin(spi, BOARD_ROM_V91);
+        struct host h = host_begin(spi, BOARD_ROM_V91);
         struct board *b = h.board;
         assert_int_equal(host_write_protect(&h, (const uint8_t[]){1, 5, 99}, 3), ACK);
         after_reset(&h, 1);
@@ -66,7 +56,7 @@ static void test_readout_protection(void **state)
                                       FOTA_ST_READOUT_PROTECT};
     (void) state;
     for (unsigned i = 0; i < 3; i++) {
-        struct host h = begin(i == 1, i == 2 ? BOARD_ROM_V31 : BOARD_ROM_V91);
+        struct host h = host_begin(i == 1, i == 2 ? BOARD_ROM_V31 : BOARD_ROM_V91);
         struct board *b = h.board;
         uint8_t got[13];
         assert_int_equal(host_twice(&h, FOTA_ST_READOUT_PROTECT), ACK);
@@ -101,7 +91,7 @@ static void test_readout_protection(void **state)
 static void test_option_bytes(void **state)
 {
     (void) state;
-    struct host h = begin(true, BOARD_ROM_V91);
+    struct host h = host_begin(true, BOARD_ROM_V91);
     struct board *b = h.board;
     uint8_t bytes[16];
     assert_int_equal(host_read(&h, FOTA_ST_OPTIONS_ADDRESS, bytes, 16), ACK);
@@ -117,122 +107,13 @@ static void test_option_bytes(void **state)
     board_destroy(b);
 }
 
-/* ------------------------------------------------------------------------------------------------------- lost power */
-
-struct seen {
-    struct board_flash_work last;
-    unsigned count;
-};
-
-static void note(void *context, const struct board_flash_work *work)
-{
-    struct seen *seen = context;
-    seen->last = *work;
-    seen->count++;
-}
-
-static void test_cuts(void **state)
-{
-    (void) state;
-    for (unsigned i = 0; i < 12; i++) {
-        enum board_cut_phase phase = (enum board_cut_phase)(i % 3u);
-        bool spi = i % 2u, erase = i >= 6;
-        struct host h = begin(spi, BOARD_ROM_V91);
-        struct board *b = h.board;
-        struct seen seen = {.count = 0};
-        uint8_t block[256];
-        memset(block, 0x55, sizeof block);
-        assert_int_equal(host_write(&h, 0x08004000u, block, 256), ACK);
-        h.patience_ns = 2ull * SECONDS;
-        board_on_flash(b, note, &seen);
-        board_cut(b, erase ? 1 : 4, phase, 2);
-        assert_int_equal(erase ? host_erase(&h, (const uint8_t[]){1}, 1) : host_write(&h, 0x08008000u, block, 256),
-                         SILENCE);
-        assert_int_equal(board_cpu(b), BOARD_CPU_OFF);
-        assert_int_equal(board_counters(b)->power_cuts, 1);
-        const uint8_t *flash = board_flash(b);
-        unsigned old = 0, blank = 0;
-        for (unsigned k = 0; k < 256; k++) {
-            old += flash[0x4000 + k] == 0x55;
-            blank += flash[0x4000 + k] == 0xFF;
-        }
-        if (erase) {
-            assert_int_equal(seen.count, phase != BOARD_CUT_BEFORE);
-            assert_int_equal(old == 256, phase == BOARD_CUT_BEFORE);
-            assert_int_equal(blank == 256, phase == BOARD_CUT_AFTER);
-        } else {
-            assert_memory_equal(flash + 0x8000, "\x55\x55\x55", 3);
-            assert_int_equal(flash[0x8004], 0xFF);
-            assert_int_equal(flash[0x8003] == 0x55, phase == BOARD_CUT_AFTER);
-            assert_int_equal(seen.count, phase == BOARD_CUT_BEFORE ? 3 : 4);
-        }
-        board_power(b, true);
-        board_run(b, 90u * MS);
-        assert_int_equal(host_sync(&h), ACK);
-        assert_int_equal(host_erase(&h, (const uint8_t[]){1, 2}, 2), ACK);
-        assert_int_equal(flash[0x4000] & flash[0x8003], 0xFF);
-        board_destroy(b);
-    }
-}
-
-/** NRST in the middle of an erase, with BOOT0 low again: torn, and the firmware starts. */
-static void test_reset_in_between(void **state)
-{
-    (void) state;
-    struct host h = begin(false, BOARD_ROM_V91);
-    struct board *b = h.board;
-    h.patience_ns = 200u * MS;
-    assert_int_equal(host_write(&h, 0x08004000u, "\0\0\0\0\0\0\0\0", 8), ACK);
-    assert_int_equal(host_erase(&h, (const uint8_t[]){1}, 1), SILENCE);
-    board_boot0(b, false);
-    board_nrst(b, true);
-    assert_int_equal(board_counters(b)->flash_erases[1], 1);
-    assert_string_equal(board_rom_interface(b), "off");
-    board_nrst(b, false);
-    assert_true(board_run_until_text(b, 3, "READY", 100u * MS));
-    board_destroy(b);
-}
-
-/** A copy in the middle of a write goes on as the first one does; so does the same history on another board. */
-static void test_copies(void **state)
-{
-    (void) state;
-    for (unsigned spi = 0; spi < 2; spi++) {
-        struct host h = begin(spi, BOARD_ROM_V91), again = begin(spi, BOARD_ROM_V91);
-        struct board *copy = board_create(NULL);
-        assert_int_equal(board_hash(h.board), board_hash(again.board));
-        struct host *both[2] = {&h, &again};
-        for (unsigned i = 0; i < 2; i++) {
-            assert_int_equal(host_command(both[i], FOTA_ST_ERASE), ACK);
-            if (spi)
-                assert_int_equal(host_packet(both[i], "\0\0", 2), ACK);
-            host_send(both[i], spi ? "\0\x01\x01" : "\0\0\0\x01\x01", spi ? 3 : 5, NULL);
-            board_run(both[i]->board, 100u * MS + i); /* other slices */
-            board_run(both[i]->board, 1u - i);
-        }
-        assert_int_equal(board_hash(h.board), board_hash(again.board));
-        assert_true(board_copy(copy, h.board));
-        assert_int_equal(board_hash(copy), board_hash(h.board));
-        board_destroy(again.board);
-        again.board = copy;
-        assert_int_equal(host_answer(&h), ACK);
-        assert_int_equal(host_answer(&again), ACK);
-        assert_int_equal(host_write(&h, 0x08004000u, "\1\2\3\4", 4), ACK);
-        assert_int_equal(host_write(&again, 0x08004000u, "\1\2\3\4", 4), ACK);
-        assert_int_equal(board_hash(copy), board_hash(h.board));
-        board_destroy(copy);
-        board_destroy(h.board);
-    }
-}
-
-/* ------------------------------------------------------------------------------------------------ trouble on request
- */
+/* ------------------------------------------------------------------------------------------- trouble on request */
 
 static void test_requested(void **state)
 {
     (void) state;
     for (unsigned spi = 0; spi < 2; spi++) {
-        struct host h = begin(spi, BOARD_ROM_V91);
+        struct host h = host_begin(spi, BOARD_ROM_V91);
         struct board *b = h.board;
         uint8_t got[4];
         board_rom_nack(b, 1, 1); /* the second ACK */
@@ -266,9 +147,9 @@ static void test_requested(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_protection), cmocka_unit_test(test_readout_protection),
-        cmocka_unit_test(test_option_bytes),     cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_reset_in_between), cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_write_protection),
+        cmocka_unit_test(test_readout_protection),
+        cmocka_unit_test(test_option_bytes),
         cmocka_unit_test(test_requested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
