@@ -120,8 +120,6 @@ static bool check_options(struct board *b)
         board_say(b, "LSI is %u Hz, but the chip's is 17000 to 47000", o->lsi_hz);
     else if (o->hse_hz < 4000000 || o->hse_hz > 26000000)
         board_say(b, "HSE is %u Hz, but must be 4 to 26 MHz", o->hse_hz);
-    else if ((unsigned) o->rom > BOARD_ROM_V31)
-        board_say(b, "the ROM must be BOARD_ROM_V91 or BOARD_ROM_V31");
     else if (o->rom_gap_ns > 1000000u)
         board_say(b, "the ROM's gap between two SPI bytes is %u ns, but must be at most 1000000", o->rom_gap_ns);
     else
