@@ -364,6 +364,13 @@ void board_rom_nack(struct board *b, uint32_t skip, uint32_t count);
 /** Let the factory bootloader hang: true and it neither hears nor says anything, until false. Resets do not help. */
 void board_rom_mute(struct board *b, bool mute);
 
+/**
+ * Let the factory bootloader measure the baud rate wrongly, as real ones do now and then. Seen by an other end whose
+ * rate is set (board_uart_baud); beyond 3 % both hear garbage.
+ * @param per_mille -500 to 500. @param count measurements; 0 takes it back. @return false when out of range.
+ */
+bool board_rom_baud_error(struct board *b, int per_mille, uint32_t count);
+
 /** Let Extended Erase be acknowledged before the erase has ended, as some parts do; until then it hears nothing. */
 void board_rom_early_ack(struct board *b, bool early);
 

@@ -258,12 +258,26 @@ static cJSON *supply(struct app *app, char **word, unsigned words)
     return success();
 }
 
+/** "rom baud-error PERMILLE [COUNT]" */
+static cJSON *rom_baud_error(struct app *app, char **word, unsigned words)
+{
+    uint64_t size, count = 1;
+    bool less = words > 2 && word[2][0] == '-';
+    if (words < 3 || words > 4 || !number(word[2] + less, 500, &size) ||
+        (words == 4 && !number(word[3], UINT32_MAX, &count)))
+        return failure("usage: rom baud-error PERMILLE [COUNT]; PERMILLE is -500 to 500");
+    board_rom_baud_error(app->board, less ? -(int) size : (int) size, (uint32_t) count);
+    return success();
+}
+
 /** "rom nack COUNT [SKIP]", "rom mute on|off", "rom early-erase-ack on|off" */
 static cJSON *rom(struct app *app, char **word, unsigned words)
 {
     uint64_t count, skip = 0;
     const char *what = words > 1 ? word[1] : "", *arg = words > 2 ? word[2] : "";
     bool on = strcmp(arg, "on") == 0, on_or_off = words == 3 && (on || strcmp(arg, "off") == 0);
+    if (strcmp(what, "baud-error") == 0)
+        return rom_baud_error(app, word, words);
     if (strcmp(what, "nack") == 0 && (words == 3 || words == 4) && number(arg, UINT32_MAX, &count) &&
         (words == 3 || number(word[3], UINT32_MAX, &skip)))
         board_rom_nack(app->board, (uint32_t) skip, (uint32_t) count);
@@ -272,7 +286,8 @@ static cJSON *rom(struct app *app, char **word, unsigned words)
     else if (strcmp(what, "early-erase-ack") == 0 && on_or_off)
         board_rom_early_ack(app->board, on);
     else
-        return failure("usage: rom nack COUNT [SKIP], rom mute on|off, rom early-erase-ack on|off");
+        return failure(
+            "usage: rom nack COUNT [SKIP], rom mute on|off, rom early-erase-ack on|off, rom baud-error PERMILLE");
     return success();
 }
 
@@ -320,6 +335,7 @@ static cJSON *help(void)
                                         "rom nack COUNT [SKIP]",
                                         "rom mute on|off",
                                         "rom early-erase-ack on|off",
+                                        "rom baud-error PERMILLE [COUNT]",
                                         "supply MV",
                                         "options [LIST]",
                                         "pin PORTPIN [0|1|float]",

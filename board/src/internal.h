@@ -171,6 +171,8 @@ struct rom {
     /* trouble that a test asks for; survives resets */
     uint32_t nack_skip, nack_count;
     uint8_t mute, early_ack;
+    int32_t baud_error; /* per mille */
+    uint32_t baud_errors;
 };
 
 struct chip {

@@ -41,6 +41,8 @@ void board_rom_reset(struct board *b)
     r->nack_count = old.nack_count;
     r->mute = old.mute;
     r->early_ack = old.early_ack;
+    r->baud_error = old.baud_error;
+    r->baud_errors = old.baud_errors;
     board_cancel(b, EV_ROM);
 }
 
@@ -164,4 +166,13 @@ void board_rom_mute(struct board *b, bool mute)
 void board_rom_early_ack(struct board *b, bool early)
 {
     b->s.rom.early_ack = early;
+}
+
+bool board_rom_baud_error(struct board *b, int per_mille, uint32_t count)
+{
+    if (per_mille < -500 || per_mille > 500)
+        return false;
+    b->s.rom.baud_error = per_mille;
+    b->s.rom.baud_errors = count;
+    return true;
 }

@@ -20,11 +20,22 @@ bool board_rom_listens(const struct board *b, unsigned unit)
     return b->s.cpu == BOARD_CPU_ROM && b->s.rom.phase == ROM_LISTENING && !b->s.rom.mute && unit != 1;
 }
 
-/** @return the divider for the other end's rate, 0 when there is none within 2.5 % (AN3155 2). */
-static uint32_t divider_for(const struct board *b, unsigned unit)
+static uint32_t measure(struct board *b, unsigned unit)
 {
-    uint32_t host = b->s.uart[unit].host_baud, clock = unit == 0 ? b->s.rcc.apb2 : b->s.rcc.apb1;
+    struct rom *r = &b->s.rom;
+    uint32_t host = b->s.uart[unit].host_baud;
     host = host ? host : 115200u;
+    if (r->baud_errors) {
+        r->baud_errors--;
+        host = (uint32_t) ((uint64_t) host * (uint32_t) (1000 + r->baud_error) / 1000u);
+    }
+    return host;
+}
+
+/** @return the divider for a rate, 0 when there is none within 2.5 % (AN3155 2). */
+static uint32_t divider_for(const struct board *b, unsigned unit, uint32_t host)
+{
+    uint32_t clock = unit == 0 ? b->s.rcc.apb2 : b->s.rcc.apb1;
     uint32_t divider = (clock + host / 2u) / host;
     if (divider < 16u || divider > 0xFFFFu)
         return 0;
@@ -39,7 +50,7 @@ void board_rom_hear(struct board *b, unsigned unit, uint8_t byte, bool good)
         return;
     rom_clock(b, 0x30, 1u << wiring[via].port);
     rom_clock(b, wiring[via].enable_register, 1u << wiring[via].enable_bit);
-    uint32_t divider = divider_for(b, unit);
+    uint32_t divider = divider_for(b, unit, measure(b, unit));
     if (divider == 0) {
         board_say(b, "ROM: %u baud on USART%u cannot be made", b->s.uart[unit].host_baud, unit + 1u);
         return;

@@ -229,6 +229,9 @@ static void test_bad_commands(void **state)
                                       "rom mute maybe",
                                       "rom early-erase-ack",
                                       "rom sleep on",
+                                      "rom baud-error",
+                                      "rom baud-error 501",
+                                      "rom baud-error 10 x",
                                       "a b c d e f g",
                                       "status now"};
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -551,6 +554,7 @@ static void test_factory_bootloader(void **state)
     spi_message(spi, (const uint8_t *) "\x5A\x00\xFF\x00\x00\x79", in, 6);
     assert_int_equal(in[4], 0x1F);
     expect(c, "rom early-erase-ack on", true);
+    expect(c, "rom baud-error -60 2", true);
     expect(c, "rom mute on", true);
     spi_message(spi, (const uint8_t *) "\x5A\x00\xFF\x00\x00\x00", in, 6);
     assert_int_equal(in[5], 0xA5);

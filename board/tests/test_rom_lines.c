@@ -48,6 +48,52 @@ static void test_baud_rates(void **state)
     }
 }
 
+/** A measurement that went wrong: garbage instead of an answer, and a reset helps. */
+static void test_wrong_measurement(void **state)
+{
+    (void) state;
+    struct board *b = host_board(BOARD_ROM_V91, 0);
+    struct host h = host_on_uart(b, 1);
+    h.patience_ns = 10u * MS;
+    board_uart_baud(b, 1, 115200);
+    assert_false(board_rom_baud_error(b, 501, 1));
+    assert_true(board_rom_baud_error(b, -60, 1));
+    int answer = host_sync(&h);
+    assert_true(answer != ACK && answer != NACK && answer != SILENCE);
+    assert_int_not_equal(host_command(&h, FOTA_ST_GET), ACK);
+    assert_true(board_counters(b)->uart_garbled[1] > 1);
+    board_nrst(b, true);
+    board_nrst(b, false);
+    board_run(b, 90u * MS);
+    while (board_uart_read(b, 1, &(uint8_t){0}, 1))
+        continue;
+    assert_int_equal(host_sync(&h), ACK);
+    assert_true(works(&h));
+    board_destroy(b);
+}
+
+/** What 64 blocks of 256 bytes take: the bytes on the wire, and 64 words of 16 us each. The host looks every 100 us. */
+static void test_pace(void **state)
+{
+    static const uint8_t x32[4] = {FOTA_ST_PSIZE_X32, 0xFF, 0xFF, 0xFF}, block[256] = {0};
+    (void) state;
+    for (unsigned spi = 0; spi < 2; spi++) {
+        struct board *b = host_board(BOARD_ROM_V91, 8000);
+        struct host h = spi ? host_on_spi(b, 1) : host_on_uart(b, 3);
+        h.gap_ns = 8000;
+        board_uart_baud(b, 3, 115200);
+        assert_int_equal(host_sync(&h), ACK);
+        assert_int_equal(host_write(&h, FOTA_ST_PSIZE_ADDRESS, x32, 4), ACK);
+        uint64_t begin = board_now(b), flash = 64u * 64u * 16u * US;
+        for (uint32_t i = 0; i < 64; i++)
+            assert_int_equal(host_write(&h, 0x08060000u + 256u * i, block, 256), ACK);
+        uint64_t wire = spi ? 64u * (3 + 3 + 5 + 3 + 258 + 3) * 9000ull
+                            : 64u * (2 + 1 + 5 + 1 + 258 + 1) * 11ull * SECONDS / 115200u;
+        assert_in_range(board_now(b) - begin, (wire + flash) * 99u / 100u, (wire + flash) * 106u / 100u);
+        board_destroy(b);
+    }
+}
+
 static void test_first_interface_wins(void **state)
 {
     (void) state;
@@ -240,6 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_baud_rates),
+        cmocka_unit_test(test_wrong_measurement),
+        cmocka_unit_test(test_pace),
         cmocka_unit_test(test_first_interface_wins),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_line_errors),
