@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /** @file cmd_flash.c `fota flash`: a package into a device, and the wait for what becomes of it. */
-#include "device.h"
+#include "rom.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -16,7 +16,8 @@
 #define REBOOT_TAKES_MS 1500u /* --no-wait: so that REBOOT has been sent and answered */
 
 struct flash {
-    struct device_options device;
+    struct rom_options rom; /* its device is that of the link, too */
+    bool through_rom;
     const char *input;
     struct cli_keys keys;
     bool retry, force, no_wait, json;
@@ -29,7 +30,7 @@ struct flash {
     uint64_t shown_at, write_since, jump_since;
 };
 
-enum { OPT_RETRY = 256, OPT_FORCE, OPT_NO_WAIT };
+enum { OPT_RETRY = 256, OPT_FORCE, OPT_NO_WAIT, OPT_ROM };
 
 static const struct argp_option options[] = {
     DEVICE_OPTIONS(0),
@@ -39,6 +40,12 @@ static const struct argp_option options[] = {
     {"retry", OPT_RETRY, NULL, 0, "install it even if the device has rejected this very image before", 1},
     {"force", OPT_FORCE, NULL, 0, "write it again even if the device runs it and has confirmed it", 1},
     {"no-wait", OPT_NO_WAIT, NULL, 0, "do not wait for the trial to end", 1},
+    {"rom", OPT_ROM, NULL, 0,
+     "write through ST's factory bootloader instead of fota's own; needs NRST and BOOT0 (--pins). The trial is watched "
+     "over the link as ever",
+     1},
+    {"rom-gap", ROM_OPT_GAP, "US", 0, "with --rom on SPI: pause behind each byte, in microseconds (default 15)", 1},
+    {"rom-x8", ROM_OPT_X8, NULL, 0, "with --rom: write by bytes, for a supply below 2.7 V", 1},
     {"json", 'j', NULL, 0, "print states, progress and the result as JSON, one object a line", 2},
     {0},
 };
@@ -54,7 +61,7 @@ static void on_interrupt(int signal_number)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct flash *f = state->input;
-    if (device_parse(key, arg, &f->device, state))
+    if (rom_parse(key, arg, &f->rom, state))
         return 0;
     switch (key) {
     case 'k':
@@ -69,6 +76,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case OPT_FORCE:
         f->force = true;
         return 0;
+    case OPT_ROM:
+        f->through_rom = true;
+        return 0;
     case OPT_NO_WAIT:
         f->no_wait = true;
         return 0;
@@ -80,8 +90,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (f->input == NULL)
             argp_error(state, "the package is missing");
-        if (f->device.port == NULL)
+        if (f->rom.device.port == NULL)
             argp_error(state, "--port is missing");
+        if (f->through_rom)
+            rom_require(&f->rom, state);
+        f->rom.json = f->json;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -314,6 +327,33 @@ static int run(struct flash *f, struct gw_push *push, struct device *device)
     return finish(f, push, left);
 }
 
+/* Write it through the ROM; what follows is the trial, which is watched over the link. */
+static int write_through_rom(const struct flash *f, uint8_t *slot, struct pack_message *error)
+{
+    struct rom_session *session = calloc(1, sizeof *session);
+    struct rom_package *package = calloc(1, sizeof *package);
+    struct gw_rom_survey *survey = calloc(1, sizeof *survey);
+    int e = FOTA_E_IO;
+    if (session != NULL && package != NULL && survey != NULL)
+        e = rom_package_load(package, f->input, f->keys.key, f->keys.count, error);
+    if (e == FOTA_OK) {
+        e = rom_open(session, &f->rom, error);
+        package->image.retry = f->retry;
+        if (e == FOTA_OK) {
+            e = gw_rom_update(&session->rom, survey, &package->image);
+            if (e != FOTA_OK)
+                e = rom_error(session, e, error);
+        }
+        e = rom_close(session, e, error);
+        *slot = package->image.slot;
+        rom_package_free(package);
+    }
+    free(survey);
+    free(package);
+    free(session);
+    return e;
+}
+
 int cli_flash(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -321,7 +361,7 @@ int cli_flash(int argc, char **argv)
         .parser = parse,
         .args_doc = "PACKAGE.fota",
         .doc =
-            "Install a package into a device over the serial line, and wait until the device has confirmed it or gone "
+            "Install a package into a device over UART or SPI, and wait until the device has confirmed it or gone "
             "back to its "
             "old image.\v"
             "The package is checked whole before the device is touched. An interrupted installation goes on where it "
@@ -331,7 +371,8 @@ int cli_flash(int argc, char **argv)
             "message says why.\n\n"
             "Example: fota flash app-1.2.3.fota --port /dev/ttyUSB0 --key release.pub.pem",
     };
-    struct flash f = {.device = {.baud = 115200, .max_baud = GW_PUSH_BAUD_MAX}, .tty = isatty(STDOUT_FILENO) == 1};
+    struct flash f = {.rom = {.device = {.baud = 115200, .max_baud = GW_PUSH_BAUD_MAX}},
+                      .tty = isatty(STDOUT_FILENO) == 1};
     struct pack_message error = {0};
     struct pack_buffer file = {0};
     struct device *device = NULL;
@@ -343,8 +384,11 @@ int cli_flash(int argc, char **argv)
     const struct pack_input package = {f.input, file.data, file.size};
     if (e == FOTA_OK)
         e = pack_verify(&package, f.keys.key, f.keys.count, NULL, NULL, &error);
+    uint8_t slot = FOTA_SLOT_NONE;
+    if (e == FOTA_OK && f.through_rom)
+        e = write_through_rom(&f, &slot, &error);
     if (e == FOTA_OK)
-        e = device_open(&device, &f.device, &error);
+        e = device_open(&device, &f.rom.device, &error);
     int exit_code;
     if (e == FOTA_OK) {
         struct gw_push *push = device_push(device);
@@ -355,7 +399,9 @@ int cli_flash(int argc, char **argv)
                                         .source = {.ctx = source, .read = gw_package_source_read},
                                         .retry = f.retry,
                                         .force = f.force,
-                                        .resume = GW_PUSH_ENTER};
+                                        .resume = f.through_rom ? GW_PUSH_JUMP : GW_PUSH_ENTER,
+                                        .slot_known = f.through_rom,
+                                        .slot = slot};
         (void) signal(SIGINT, on_interrupt);
         (void) signal(SIGTERM, on_interrupt);
         (void) gw_push_start(push, &job);

@@ -148,6 +148,25 @@ void device_turn(struct device *device, uint32_t limit_ms)
     (void) poll(&p, 1, (int) (wait < limit_ms ? wait : limit_ms));
 }
 
+static void rom_wait(void *ctx, uint32_t ms)
+{
+    const struct device *device = ctx;
+    struct pollfd p = {.fd = port_line_fd(&device->line), .events = POLLIN}; /* -1 on SPI: a plain sleep */
+    (void) poll(&p, 1, (int) ms);
+}
+
+void device_rom(struct device *device, struct gw_rom *rom, const struct gw_rom_port *options)
+{
+    struct gw_rom_port port = *options;
+    port.link = device->line.spi_used ? NULL : device->line.link;
+    port.spi = device->line.spi_used ? &device->line.spi.spi : NULL;
+    port.pins = device->push.ports.pins;
+    port.clock = &port_clock;
+    port.ctx = device;
+    port.wait = rom_wait;
+    gw_rom_init(rom, &port);
+}
+
 uint64_t device_now_ms(void)
 {
     return port_clock.monotonic_ms(port_clock.ctx);

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "gw/push.h"
+#include "gw/rom_job.h"
 
 struct device_options {
     const char *port;    /* serial device, or what the gateway's configuration takes as a port */
@@ -29,6 +30,11 @@ struct gw_push *device_push(struct device *device);
 
 /** One turn: gw_push_poll(), then wait for input, room or the next timer, at most `limit_ms`. SIGINT ends the wait. */
 void device_turn(struct device *device, uint32_t limit_ms);
+
+/** The same device through ST's ROM. Both at once is nothing: the ROM's host opens the port by itself.
+ *  @param options rates and pauses, others are filled in here. @param stop whether to end, NULL: never.
+ *  @param progress NULL: none. */
+void device_rom(struct device *device, struct gw_rom *rom, const struct gw_rom_port *options);
 
 /** Milliseconds of a clock that never goes back. */
 uint64_t device_now_ms(void);

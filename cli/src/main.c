@@ -19,6 +19,9 @@ static const struct {
     {"inspect", cli_inspect, "say what a file is and what is in it"},
     {"verify", cli_verify, "check a package as gateway and device do"},
     {"flash", cli_flash, "install a package over the serial line and wait for its confirmation"},
+    {"provision", cli_provision, "make a device of a blank chip, through ST's factory bootloader"},
+    {"rescue", cli_rescue, "bring back a chip whose bootloader or journal is destroyed, the same way"},
+    {"dump", cli_dump, "read a slot, the journal or the option bytes, the same way"},
     {"status", cli_status, "ask a device over the serial line what it runs"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -291,6 +291,24 @@ int fota_journal_open(struct fota_journal *j, const struct fota_flash *flash)
     return FOTA_OK;
 }
 
+int fota_journal_peek(const struct fota_flash *flash, unsigned bank, uint32_t index, uint32_t *sequence,
+                      struct fota_record *record)
+{
+    const struct fota_journal j = {.flash = flash};
+    union place p;
+    int error = read_at(&j, bank, index, &p);
+
+    if (error != FOTA_OK)
+        return error;
+    if (is_erased(&p))
+        return FOTA_E_NO_IMAGE;
+    if (!sealed(&p) || (index == 0 && p.head.magic != FOTA_JOURNAL_MAGIC))
+        return FOTA_E_CRC;
+    *sequence = p.r.sequence;
+    *record = p.r.record;
+    return FOTA_OK;
+}
+
 static int program_at(const struct fota_journal *j, unsigned bank, uint32_t index, const union place *p)
 {
     return j->flash->program(j->flash->ctx, address_of(bank, index), p, sizeof *p);

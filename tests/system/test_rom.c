@@ -52,7 +52,7 @@ static void test_all_commands(void **state)
         struct rig *rig = rom_rig(&ways[w], &rom);
         struct gw_rom_options options;
         uint8_t wrote[1000], back[1000];
-        uint32_t address = fota_sector_base(SLOT_B_SECTOR) + 0x1004u;
+        uint32_t address = fota_sector_base(SLOT_B_SECTOR) + 4u;
 
         expect_ok(&rom, gw_rom_enter(&rom));
         assert_int_equal(rom.version, ways[w].rom == BOARD_ROM_V91 ? FOTA_ST_V91 : FOTA_ST_V31);

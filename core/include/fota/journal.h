@@ -97,6 +97,12 @@ int fota_journal_maintain(struct fota_journal *journal);
  * fota_journal_maintain(). */
 int fota_journal_conclude(struct fota_journal *journal, const struct fota_record *record);
 
+/** Look at one place of a bank, for people. @param index 0 (the bank's head) … FOTA_JOURNAL_RECORDS - 1. @param
+ * sequence, record what stands there; of a head only the number. @return FOTA_OK, FOTA_E_NO_IMAGE: erased, FOTA_E_CRC:
+ * nothing that counts, or the error of the flash's read. */
+int fota_journal_peek(const struct fota_flash *flash, unsigned bank, uint32_t index, uint32_t *sequence,
+                      struct fota_record *record);
+
 /** @return why an identity was rejected (enum fota_error), FOTA_OK when it was not. */
 int fota_journal_rejected(const struct fota_boot_state *state, const uint8_t identity[FOTA_IDENTITY_SHORT]);
 

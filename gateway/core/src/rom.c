@@ -393,14 +393,17 @@ static int erase_once(struct gw_rom *rom, unsigned sector)
     return result == GW_ROM_OK ? packet(rom, &step, "the erase", all + 2, 2, GW_ROM_ERASE_MS) : result;
 }
 
-/* @return GW_ROM_OK, GW_ROM_E_VERIFY, or that of a read. */
+/* Over SPI, where some parts acknowledge an erase too early, all of the sector; over a UART, where none is known to,
+ * and where it would take 12 s, its first and its last block: that tells a protected sector, and whoever writes reads
+ * it all back. @return GW_ROM_OK, GW_ROM_E_VERIFY, or that of a read. */
 static int blank(struct gw_rom *rom, unsigned sector)
 {
+    uint32_t step = rom->port.link != NULL ? fota_sector_size(sector) - FOTA_ST_BLOCK : FOTA_ST_BLOCK;
     uint64_t since = rom_now(rom);
     uint8_t block[FOTA_ST_BLOCK];
     int result = GW_ROM_OK;
 
-    for (uint32_t at = 0; at < fota_sector_size(sector) && result == GW_ROM_OK; at += FOTA_ST_BLOCK) {
+    for (uint32_t at = 0; at < fota_sector_size(sector) && result == GW_ROM_OK; at += step) {
         result = read_block(rom, fota_sector_base(sector) + at, block, sizeof block);
         for (unsigned i = 0; i < FOTA_ST_BLOCK && result == GW_ROM_OK; i++)
             if (block[i] != 0xFF)

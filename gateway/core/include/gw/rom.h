@@ -129,7 +129,8 @@ int gw_rom_leave(struct gw_rom *rom);
 int gw_rom_read(struct gw_rom *rom, uint32_t address, void *data, uint32_t length);
 /** Write memory; nothing is read back. @param address, length multiples of 4. */
 int gw_rom_write(struct gw_rom *rom, uint32_t address, const void *data, uint32_t length);
-/** Erase a sector, 0 … 11, and see that it is blank: some parts acknowledge before the erase has ended. */
+/** Erase a sector, 0 … 11, and see that it is blank: some parts acknowledge before the erase has ended. Over a UART
+ * only its ends are looked at. */
 int gw_rom_erase(struct gw_rom *rom, unsigned sector);
 /** Flash work by words, four times as fast; needs a supply of 2.7 V. */
 int gw_rom_x32(struct gw_rom *rom);
