@@ -70,13 +70,23 @@ static int finish(pid_t pid)
     return -1;
 }
 
-static int connect_control(void)
+/** The socket is there a moment before it listens. */
+static int connect_to(const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", ctl);
-    assert_int_equal(connect(fd, (struct sockaddr *) &a, sizeof a), 0);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    for (int i = 0; i < 100 && connect(fd, (struct sockaddr *) &a, sizeof a) != 0; i++) {
+        assert_int_equal(errno, ECONNREFUSED);
+        assert_true(i < 99);
+        usleep(10000);
+    }
     return fd;
+}
+
+static int connect_control(void)
+{
+    return connect_to(ctl);
 }
 
 /** One command on a connection. @return the answer as JSON, to be deleted. */
@@ -494,15 +504,6 @@ static void test_unix_socket_and_stdio(void **state)
     kill(pid, SIGTERM);
     assert_int_equal(finish(pid), 0);
     close(out[0]);
-}
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-    assert_int_equal(connect(fd, (struct sockaddr *) &a, sizeof a), 0);
-    return fd;
 }
 
 /** One SPI transfer through the socket; answers that do not come within 5 s fail. */

@@ -35,9 +35,16 @@ class Stm32flash(unittest.TestCase):
              rom, "--boot0", "1", "--fast", "--die-with-parent"], stderr=subprocess.DEVNULL)
         self.addCleanup(board.wait)
         self.addCleanup(board.kill)
-        self.until(lambda: os.path.exists(self.ctl))
+        self.until(self.is_there)
         self.until(lambda: self.ask("status")["rom"] == "listening")
         return board
+
+    def is_there(self):
+        """The socket is there a moment before it listens."""
+        try:
+            return self.ask("status")["ok"]
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def stop(self, board):
         self.ask("quit")
