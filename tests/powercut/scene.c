@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct scene *rom_scene; /* of rom_progress(), whose context is the rig */
+
 _Noreturn static void die(const struct scene *s, const char *what)
 {
     fprintf(stderr, "scene %s, without any cut: %s\n", s->name, what);
@@ -206,6 +208,46 @@ static enum gw_push_outcome update(struct scene *s, uint8_t image, bool retry, u
     return rig->push.outcome;
 }
 
+/* The first piece is written: the install is in the journal. */
+static void rom_progress(void *ctx, const char *step, uint32_t done, uint32_t total)
+{
+    struct scene *s = rom_scene;
+
+    (void) ctx;
+    (void) done;
+    (void) total;
+    if (s->phase != INSTALLING || strcmp(step, "write") != 0)
+        return;
+    oracle_act(&s->oracle, &s->world, ACT_INSTALL, s->slot, s->image);
+    phase(s, SENDING, 0, s->slot, s->image, false);
+}
+
+/* An update through ST's ROM, by the gateway that has BOOT0 and NRST in its hand. */
+static enum gw_push_outcome through_rom(struct scene *s, uint8_t image)
+{
+    static struct gw_rom_survey survey;
+    struct gw_rom_image what = rig_image(&images[image].package);
+    uint8_t slot = spare(s);
+    struct gw_rom rom;
+
+    rom_scene = s;
+    rig_rom(s->rig, &rom);
+    rom.port.progress = rom_progress;
+    phase(s, INSTALLING, 0, slot, image, false);
+    if (gw_rom_enter(&rom) != GW_ROM_OK || gw_rom_x32(&rom) != GW_ROM_OK ||
+        gw_rom_update(&rom, &survey, &what) != FOTA_OK)
+        die(s, rom.error);
+    oracle_act(&s->oracle, &s->world, ACT_PENDING, slot, image);
+    phase(s, BOOTING, CAUSE_OTHER, ORACLE_NONE, ORACLE_NONE, false);
+    (void) gw_rom_leave(&rom);
+    forget_resets(s);
+    rig_watch_start(s->rig, &images[image].package, slot);
+    while (rig_step(s->rig))
+        watch(s);
+    live_until_settled(s);
+    return s->rig->push.outcome;
+}
+
 static void expect(struct scene *s, enum gw_push_outcome outcome, enum gw_push_outcome expected)
 {
     char text[400];
@@ -310,6 +352,18 @@ static void a_to_b(struct scene *s)
 {
     in_peace(s);
     expect(s, update(s, SECOND, false, 0), GW_PUSH_CONFIRMED);
+}
+
+static void rom_a_to_b(struct scene *s)
+{
+    in_peace(s);
+    expect(s, through_rom(s, SECOND), GW_PUSH_CONFIRMED);
+}
+
+static void rom_rolls_back(struct scene *s)
+{
+    in_peace(s);
+    expect(s, through_rom(s, IS_LATE), GW_PUSH_ROLLED_BACK);
 }
 
 static void b_to_a(struct scene *s)
@@ -493,6 +547,8 @@ struct scene scenes[] = {
     {.name = "one-bank-lost", .play = one_bank_lost, .sparse = 1},
     {.name = "both-banks-lost", .play = both_banks_lost, .sparse = 3},
     {.name = "bad-then-good", .play = bad_then_good, .sparse = 3},
+    {.name = "rom", .play = rom_a_to_b, .sparse = 1},
+    {.name = "rom-rollback", .play = rom_rolls_back, .sparse = 3},
     {.name = "large", .play = full_life, .sparse = 53},
 };
 const unsigned scene_count = sizeof scenes / sizeof scenes[0];

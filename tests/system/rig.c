@@ -459,13 +459,18 @@ enum gw_push_outcome rig_update(struct rig *rig, const struct pack_buffer *packa
     return finish(rig);
 }
 
-enum gw_push_outcome rig_watch(struct rig *rig, const struct pack_buffer *package, uint8_t slot)
+void rig_watch_start(struct rig *rig, const struct pack_buffer *package, uint8_t slot)
 {
     start(rig, &(struct gw_push_job){.header = package->data,
                                      .source = read_from(package),
                                      .resume = GW_PUSH_JUMP,
                                      .slot_known = true,
                                      .slot = slot});
+}
+
+enum gw_push_outcome rig_watch(struct rig *rig, const struct pack_buffer *package, uint8_t slot)
+{
+    rig_watch_start(rig, package, slot);
     return finish(rig);
 }
 

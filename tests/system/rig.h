@@ -108,8 +108,9 @@ bool rig_query(struct rig *rig, struct fota_link_info *info);
 void rig_rom(struct rig *rig, struct gw_rom *rom);
 /** What gw_rom_update() and its like write: the image of a package. */
 struct gw_rom_image rig_image(const struct pack_buffer *package);
-/** Watch the trial of an image that was written into `slot`, from the start of the bootloader on. @return its outcome.
- */
+/** Begin to watch the trial of an image that was written into `slot` otherwise; rig_step() goes on. */
+void rig_watch_start(struct rig *rig, const struct pack_buffer *package, uint8_t slot);
+/** The same from begin to end. @return its outcome. */
 enum gw_push_outcome rig_watch(struct rig *rig, const struct pack_buffer *package, uint8_t slot);
 
 /** Erases and programs of the sectors of a slot so far. */
