@@ -13,7 +13,8 @@ import figures  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # limits, by the beginning and the end of a row's name (docs/performance.md)
-BARS = [("update_921600", "_ratio", 1.20), ("update_2000000", "_ratio", 1.20), ("update_spi_21000000", "_ratio", 1.15), ("boot_368k_cpi1.5", "", 450.0),
+BARS = [("update_921600", "_ratio", 1.20), ("update_2000000", "_ratio", 1.20), ("update_spi_21000000", "_ratio", 1.15), ("rom_spi_8000000", "_ratio", 1.10),
+        ("rom_uart_115200", "_ratio", 1.10), ("rom_uart_to_stm32flash", "_share", 1.00), ("boot_368k_cpi1.5", "", 450.0),
         ("gateway_rss_16_updating", "", 24.0), ("gateway_rss_growth", "", 360.0), ("hub_cpu_1000_at_1hz", "", 30.0), ("page_delay_1000_p99", "", 1000.0)]
 
 
@@ -38,11 +39,24 @@ def measure(title, argv):
     return rows
 
 
+def beside_stm32flash(rows):
+    """Ours over theirs, in time of wire and chip."""
+    value = {r["name"]: r["value"] for r in rows}
+    theirs = [value.get(f"rom_uart_stm32flash_{part}_s") for part in ("wire", "chip")]
+    ours = value.get("rom_uart_115200_wire_and_chip_s")
+    if ours is None or None in theirs:
+        return []
+    name = "rom_uart_to_stm32flash_share"
+    return [figures.row(name, round(ours / sum(theirs), 3), "x", bar(name))]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--build", default="build")
     a = p.parse_args()
     rows = measure("target, in virtual time", [os.path.join(a.build, "bench", "bench_target")])
+    rows += measure("Debian's stm32flash on the same model of ST's ROM", [sys.executable, os.path.join(HERE, "stm32flash.py"), "--build", a.build])
+    rows += beside_stm32flash(rows)
     rows += measure("a gateway with 16 devices that update at once", [sys.executable, os.path.join(HERE, "gateway.py"), "--build", a.build])
     rows += measure("hub and page with 1 000 devices at 1 Hz", ["node", os.path.join(HERE, "fleet.js"), a.build])
     for begin, end, _ in BARS:

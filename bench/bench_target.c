@@ -115,6 +115,63 @@ static void bench_update(double cycles, bool spi, uint32_t baud, uint32_t chunk)
     rig_destroy(rig);
 }
 
+/* Bytes of a block of 256 on the wire, acknowledgements included: three commands' worth of AN3155, and the same with
+ * the 5A in front and three procedures of at least four bytes over SPI (AN4286). */
+#define UART_BLOCK (2.0 + 1 + 5 + 1 + 258 + 1)
+#define SPI_BLOCK (3.0 + 3 + 5 + 3 + 258 + 3)
+#define BITS_8E1 11.0
+#define SPI_GAP_NS 8000u
+#define SPI_HZ 8000000u
+
+/* A slot's worth of code through ST's ROM: erase and write without what comes between, against the sum of wire, erase
+ * and program time; blank check and read-back by themselves. */
+static void bench_rom(bool spi)
+{
+    static uint8_t code[FOTA_SLOT_SIZE], back[FOTA_SLOT_SIZE];
+    struct rig_options options = {
+        .spi_hz = spi ? SPI_HZ : 0, .rom_gap_ns = SPI_GAP_NS, .board = {.rom_gap_ns = SPI_GAP_NS}};
+    struct rig *rig = rig_create(&options);
+    const struct board_counters *c = board_counters(rig->board);
+    const char *name = spi ? "rom_spi_8000000" : "rom_uart_115200";
+    double blocks = (double) sizeof code / FOTA_ST_BLOCK, erase = erase_s(FOTA_SLOT_B_BASE, sizeof code),
+           program = sizeof code / 4.0 * PROGRAM_WORD_S, wire, wrote;
+    struct gw_rom rom;
+    int result;
+
+    for (size_t i = 0; i < sizeof code; i++)
+        code[i] = (uint8_t) (i * 131u + i / 256u);
+    board_power(rig->board, true);
+    rig_rom(rig, &rom);
+    result = gw_rom_enter(&rom);
+    if (result == GW_ROM_OK)
+        result = gw_rom_x32(&rom);
+    for (unsigned s = fota_sector_of(FOTA_SLOT_B_BASE); result == GW_ROM_OK && s < FOTA_JOURNAL_SPARE_SECTOR; s++)
+        result = gw_rom_erase(&rom, s);
+    rom.stats.write_ms = 0; /* that of x32 */
+    if (result == GW_ROM_OK)
+        result = gw_rom_write(&rom, FOTA_SLOT_B_BASE, code, sizeof code);
+    if (!spi && result == GW_ROM_OK)
+        printf("%s_wire_and_chip_s %.2f s\n", name,
+               (double) (c->uart_rx[3] + c->uart_tx[3]) * BITS_8E1 / BASE_BAUD + erase + program);
+    rom.stats.read_ms = 0;
+    if (result == GW_ROM_OK)
+        result = gw_rom_read(&rom, FOTA_SLOT_B_BASE, back, sizeof back);
+    if (result != GW_ROM_OK || memcmp(code, back, sizeof back) != 0) {
+        printf("%s_failed 1 run\n", name);
+        fprintf(stderr, "%s: %s\n", name, rom.error);
+    } else {
+        wire = blocks * (spi ? SPI_BLOCK * (8e9 / SPI_HZ + SPI_GAP_NS) / 1e9 : UART_BLOCK * BITS_8E1 / BASE_BAUD);
+        wrote = (double) (rom.stats.erase_ms + rom.stats.write_ms) / 1e3;
+        printf("%s_write_s %.2f s\n", name, wrote);
+        printf("%s_sum_s %.2f s\n", name, wire + erase + program);
+        printf("%s_ratio %.3f x\n", name, wrote / (wire + erase + program));
+        printf("%s_blank_check_s %.2f s\n", name, (double) rom.stats.blank_ms / 1e3);
+        printf("%s_read_back_s %.2f s\n", name, (double) rom.stats.read_ms / 1e3);
+    }
+    fflush(stdout);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     static const double cycles[] = {1.0, 1.5};
@@ -128,5 +185,7 @@ int main(void)
         bench_update(cycles[i], false, 2000000, FOTA_KIB(2));
         bench_update(cycles[i], true, 21000000, FOTA_KIB(1));
     }
+    bench_rom(true);
+    bench_rom(false);
     return 0;
 }

@@ -29,7 +29,7 @@ class Rom(unittest.TestCase):
         for version in ("1.0.0", "1.1.0", "1.2.0"):
             self.good("pack", f"{TARGET}/hello-{version}.a.elf", f"{TARGET}/hello-{version}.b.elf", "--key", self.path("key.pem"), "-o", self.path(f"{version}.fota"))
         self.board = Proc([BOARD, "--flash", self.path("flash"), "--uart", f"3=pty:{self.path('tty')}", "--spi", f"1=unix:{self.path('spi')},gap=15000",
-                           "--control", self.path("control"), "--speed", "10", "--die-with-parent"], "fota-board").start()
+                           "--control", self.path("control"), "--speed", "20", "--die-with-parent"], "fota-board").start()
         wait_until(lambda: os.path.exists(self.path("tty")) and os.path.exists(self.path("control")), 10, "the board")
         self.where = ["--port", self.path("tty") if self.wire == "uart" else f"spi:unix:{self.path('spi')}", "--control", self.path("control")]
 
@@ -119,6 +119,7 @@ class Rom(unittest.TestCase):
 
 class RomSpi(Rom):
     wire = "spi"
+    test_rdp_and_bad_input = None  # the same over both
 
 
 if __name__ == "__main__":
