@@ -27,9 +27,17 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static bool in_words(const struct dump *d)
+static bool in_words(const char *what)
 {
-    return strcmp(d->what, "journal") == 0 || strcmp(d->what, "options") == 0;
+    return strcmp(what, "journal") == 0 || strcmp(what, "options") == 0;
+}
+
+static bool known(const char *what)
+{
+    for (size_t i = 0; i < sizeof areas / sizeof areas[0]; i++)
+        if (strcmp(what, areas[i].name) == 0)
+            return true;
+    return in_words(what);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -49,17 +57,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "more than one thing to be read: \"%s\"", arg);
         d->what = arg;
         return 0;
-    case ARGP_KEY_END: {
-        bool known = d->what != NULL && in_words(d);
-        for (size_t i = 0; d->what != NULL && i < sizeof areas / sizeof areas[0]; i++)
-            known = known || strcmp(d->what, areas[i].name) == 0;
-        if (!known)
+    case ARGP_KEY_END:
+        if (d->what == NULL || !known(d->what))
             argp_error(state, "what is to be read? journal, options, bootloader, slot-a, slot-b or flash");
-        if (!in_words(d) && d->output == NULL)
+        else if (!in_words(d->what) && d->output == NULL)
             argp_error(state, "-o FILE is missing");
         rom_require(&d->rom, state);
         return 0;
-    }
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -84,7 +84,8 @@ static int dev_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t lengt
         t[i].delay_usecs = s->gap_us;
         t[i].bits_per_word = BITS;
     }
-    return ioctl(s->fd, SPI_IOC_MESSAGE(count), t) == (int) length ? 0 : -1;
+    /* SPI_IOC_MESSAGE() of a number that is no constant declares an array of variable length */
+    return ioctl(s->fd, _IOC(_IOC_WRITE, SPI_IOC_MAGIC, 0, count * sizeof t[0]), t) == (int) length ? 0 : -1;
 }
 
 static int dev_pace(void *ctx, uint32_t hz, uint32_t gap_ns)

@@ -122,7 +122,7 @@ static void test_refusals_are_survived(void **state)
         for (unsigned skip = 0; skip < 12u; skip++) {
             struct gw_rom rom;
             struct rig *rig = rom_rig(&ways[w], &rom);
-            uint8_t wrote[512], back[512];
+            uint8_t wrote[512], back[512] = {0};
             int result;
 
             expect_ok(&rom, gw_rom_enter(&rom));

@@ -134,7 +134,7 @@ static int data(struct gw_rom *rom, const struct step *step, uint8_t *to, size_t
 static int get(struct gw_rom *rom)
 {
     const struct step step = {"Get", FOTA_ST_GET, NO_ADDRESS};
-    uint8_t text[GET_MAX + 1u], count;
+    uint8_t text[GET_MAX + 1u] = {0}, count = 0;
     int result = begin(rom, &step);
 
     if (result == GW_ROM_OK)
@@ -155,7 +155,7 @@ static int get(struct gw_rom *rom)
 static int get_id(struct gw_rom *rom)
 {
     const struct step step = {"Get ID", FOTA_ST_GET_ID, NO_ADDRESS};
-    uint8_t id[3];
+    uint8_t id[3] = {0};
     unsigned chip;
     int result = begin(rom, &step);
 
@@ -405,13 +405,16 @@ static int blank(struct gw_rom *rom, unsigned sector)
 
     for (uint32_t at = 0; at < fota_sector_size(sector) && result == GW_ROM_OK; at += step) {
         result = read_block(rom, fota_sector_base(sector) + at, block, sizeof block);
-        for (unsigned i = 0; i < FOTA_ST_BLOCK && result == GW_ROM_OK; i++)
+        for (uint32_t i = 0; i < FOTA_ST_BLOCK && result == GW_ROM_OK; i++) {
+            uint32_t where = fota_sector_base(sector) + at + i;
+
             if (block[i] != 0xFF)
                 result =
                     rom_fail(rom, GW_ROM_E_VERIFY,
                              "sector %u is not blank after its erase (0x%08lx reads %02x): is it write-protected? The "
                              "ROM does not say so",
-                             sector, (unsigned long) (fota_sector_base(sector) + at + i), block[i]);
+                             sector, (unsigned long) where, block[i]);
+        }
         if (rom->port.progress != NULL)
             rom->port.progress(rom->port.ctx, "blank check", at + FOTA_ST_BLOCK, fota_sector_size(sector));
     }

@@ -34,11 +34,13 @@ static int compare(struct gw_rom *rom, uint32_t address, const uint8_t *data, ui
 
         if (gw_rom_read(rom, address + at, back, n) != GW_ROM_OK)
             return FOTA_E_IO;
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t where = address + at + i;
+
             if (back[i] != data[at + i])
                 return rom_fail(rom, FOTA_E_FLASH, "0x%08lx reads %02x instead of %02x: is sector %u write-protected?",
-                                (unsigned long) (address + at + i), back[i], data[at + i],
-                                fota_sector_of(address + at + i));
+                                (unsigned long) where, back[i], data[at + i], fota_sector_of(where));
+        }
     }
     return FOTA_OK;
 }

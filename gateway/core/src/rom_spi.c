@@ -30,7 +30,7 @@ static void spi_close(struct gw_rom *rom)
 static int clock_bytes(struct gw_rom *rom, const uint8_t *out, uint8_t *in, size_t length)
 {
     const struct gw_spi *spi = rom->port.spi;
-    uint8_t dump[GW_SPI_PIECE];
+    uint8_t dump[GW_SPI_PIECE] = {0};
 
     while (length > 0) {
         size_t n = length < GW_SPI_PIECE ? length : GW_SPI_PIECE;
