@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** @file journal.h Standard error as the journal of systemd wants it. */
-#ifndef FOTA_JOURNAL_H
-#define FOTA_JOURNAL_H
+#ifndef FOTA_COMMON_JOURNAL_H
+#define FOTA_COMMON_JOURNAL_H
 
 #include <stdbool.h>
 

@@ -127,6 +127,13 @@ static void set_hub(struct config *c, const char *url)
         c->hub_url[--length] = '\0';
 }
 
+static bool via(const char *text)
+{
+    if (strcmp(text, "link") != 0 && strcmp(text, "rom") != 0)
+        refuse("device: via \"%s\" is not link or rom", text);
+    return strcmp(text, "rom") == 0;
+}
+
 static void add_device(struct config *c, const struct config_device *d)
 {
     if (c->device_count == GW_DEVICES_MAX)
@@ -142,6 +149,9 @@ static void add_device(struct config *c, const struct config_device *d)
         refuse("device \"%s\": port \"%s\" %s", d->name, d->port, port_line_check(d->port));
     if (port_pins_check(d->pins) != NULL)
         refuse("device \"%s\": pins \"%s\" %s", d->name, d->pins, port_pins_check(d->pins));
+    if (d->via_rom && !port_pins_both(d->pins))
+        refuse("device \"%s\": via rom needs NRST and BOOT0, pins \"%s\" are not both: gpio:CHIP:NRST:BOOT0", d->name,
+               d->pins);
     c->devices[c->device_count++] = *d;
 }
 
@@ -165,12 +175,14 @@ static void parse_device(struct config *c, const char *text)
             set_text("device port", d.port, sizeof d.port, value);
         else if (strcmp(part, "pins") == 0)
             set_text("device pins", d.pins, sizeof d.pins, value);
+        else if (strcmp(part, "via") == 0)
+            d.via_rom = via(value);
         else if (strcmp(part, "baud") == 0)
             d.baud = to_number("device baud", value, 1, UINT32_MAX);
         else if (strcmp(part, "max-baud") == 0)
             d.max_baud = to_number("device max-baud", value, 1, UINT32_MAX);
         else
-            refuse("device: \"%s\" is not one of name, port, baud, max-baud, pins", part);
+            refuse("device: \"%s\" is not one of name, port, baud, max-baud, pins, via", part);
     }
     add_device(c, &d);
 }
@@ -220,12 +232,15 @@ static void file_device(struct config *c, const cJSON *json)
             set_text("port", d.port, sizeof d.port, text_of("port", i));
         else if (strcmp(i->string, "pins") == 0)
             set_text("pins", d.pins, sizeof d.pins, text_of("pins", i));
+        else if (strcmp(i->string, "via") == 0)
+            d.via_rom = via(text_of("via", i));
         else if (strcmp(i->string, "baud") == 0)
             d.baud = number_of("baud", i, 1, UINT32_MAX);
         else if (strcmp(i->string, "max_baud") == 0)
             d.max_baud = number_of("max_baud", i, 1, UINT32_MAX);
         else
-            refuse("configuration: a device has no member \"%s\"; it has name, port, baud, max_baud, pins", i->string);
+            refuse("configuration: a device has no member \"%s\"; it has name, port, baud, max_baud, pins, via",
+                   i->string);
     }
     add_device(c, &d);
 }
@@ -338,8 +353,11 @@ static const struct argp_option options[] = {
     {"hub-token-file", OPTION_HUB_TOKEN_FILE, "FILE", 0, "Its first line is the hub's token", 0},
     {"key", 'k', "PEM", 0, "Public key that packages may be signed with; may be repeated", 0},
     {"cache", 'd', "DIR", 0, "Packages and records (/var/lib/fota-gateway)", 0},
-    {"device", 'D', "name=N,port=P[,baud=B][,max-baud=B][,pins=none|gpio:CHIP:NRST[:BOOT0]|board:SOCKET]", 0,
-     "A device; port is a tty, unix:PATH, spi:/dev/spidevB.C[@HZ] or spi:unix:PATH; may be repeated", 0},
+    {"device", 'D',
+     "name=N,port=P[,baud=B][,max-baud=B][,pins=none|gpio:CHIP:NRST[:BOOT0]|board:SOCKET][,via=link|rom]", 0,
+     "A device; port is a tty, unix:PATH, spi:/dev/spidevB.C[@HZ] or spi:unix:PATH; via rom: written through ST's "
+     "factory bootloader; may be repeated",
+     0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default), debug or frames", 0},
     {"check-config", OPTION_CHECK, NULL, 0, "Check the configuration, print it and end", 0},
     {"die-with-parent", OPTION_DIE, NULL, 0, "End when the parent process ends", 0},

@@ -28,7 +28,8 @@ static struct port_line line[GW_DEVICES_MAX];
 static struct port_pins pins[GW_DEVICES_MAX];
 static struct gw_device_config devices[GW_DEVICES_MAX];
 
-static void make_devices(void)
+/* @return false: out of memory. */
+static bool make_devices(void)
 {
     for (unsigned i = 0; i < config.device_count; i++) {
         const struct config_device *c = &config.devices[i];
@@ -39,7 +40,16 @@ static void make_devices(void)
         devices[i].baud_max = c->max_baud;
         devices[i].link = line[i].link;
         devices[i].pins = port_pins_init(&pins[i], c->pins);
+        if (c->via_rom) {
+            struct port_rom *rom = port_rom_make(&line[i], devices[i].pins, c->baud);
+
+            if (rom == NULL)
+                return false;
+            devices[i].rom = &rom->port;
+            devices[i].rom_task = &rom->task;
+        }
     }
+    return true;
 }
 
 /* What is in force, file and options and defaults together; of a secret only that it is there. */
@@ -66,11 +76,11 @@ static void print_config(void)
     (void) printf("log       %s\n", config.log_frames ? "frames" : levels[config.log_level]);
     (void) printf("keys      %u\n", config.key_count);
     for (unsigned i = 0; i < config.device_count; i++)
-        (void) printf("device    %s: port %s, %lu baud up to %lu, pins %s\n", config.devices[i].name,
+        (void) printf("device    %s: port %s, %lu baud up to %lu, pins %s, via %s\n", config.devices[i].name,
                       config.devices[i].port, (unsigned long) config.devices[i].baud,
                       (unsigned long) (config.devices[i].max_baud > config.devices[i].baud ? config.devices[i].max_baud
                                                                                            : config.devices[i].baud),
-                      config.devices[i].pins);
+                      config.devices[i].pins, config.devices[i].via_rom ? "ST's ROM" : "the link");
 }
 
 static int signals(void)
@@ -99,7 +109,7 @@ static unsigned collect(struct curl_waitfd *fds, int signal_fd)
         n++;
     }
     for (unsigned i = 0; i < config.device_count; i++)
-        if (port_line_fd(&line[i]) >= 0) {
+        if (!gw.device[i].through_rom && port_line_fd(&line[i]) >= 0) {
             fds[n] = (struct curl_waitfd){.fd = port_line_fd(&line[i]), .events = CURL_WAIT_POLLIN};
             if (gw_push_wants_write(&gw.device[i].push))
                 fds[n].events |= CURL_WAIT_POLLOUT;
@@ -135,7 +145,7 @@ static int fail(const char *text)
 
 int main(int argc, char **argv)
 {
-    struct gw_ports ports = {&http.http, &mqtt.mqtt, &files.storage, &port_clock, &port_logger};
+    struct gw_ports ports = {&http.http, &mqtt.mqtt, &files.storage, &port_clock, &port_logger, &port_worker};
     struct gw_config core = {.version = FOTA_VERSION, .keys = config.keys, .devices = devices};
     pid_t parent = getppid();
     char error[512];
@@ -145,7 +155,8 @@ int main(int argc, char **argv)
     port_log_level(config.log_level);
     if (config.die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent))
         return fail("the parent has ended");
-    make_devices();
+    if (!make_devices())
+        return fail("out of memory");
     memcpy(core.id, config.id, sizeof core.id);
     core.key_count = config.key_count;
     core.device_count = config.device_count;
@@ -185,6 +196,7 @@ int main(int argc, char **argv)
              config.broker_host, config.broker_port, config.device_count);
     loop(signal_fd);
     gw_stop(&gw);
+    port_rom_join();
     port_mqtt_close(&mqtt, LAST_WORDS_MS);
     port_http_close(&http);
     port_files_close(&files);

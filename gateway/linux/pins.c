@@ -46,6 +46,14 @@ const char *port_pins_check(const char *text)
     return "is not none, gpio:CHIP:NRST[:BOOT0] (numbers of lines) or board:SOCKET";
 }
 
+bool port_pins_both(const char *text)
+{
+    struct port_gpio_pins pins;
+
+    return strncmp(text, BOARD, 6) == 0 ||
+           (strncmp(text, GPIO, 5) == 0 && parse_gpio(text + 5, &pins) && pins.count == 2u);
+}
+
 /* NRST is let go and BOOT0 low when the lines are taken, so a device that runs goes on. */
 static bool take(struct port_gpio_pins *p)
 {

@@ -60,6 +60,18 @@ void port_line_init(struct port_line *line, const char *text);
 /** @return the descriptor that becomes readable with input, -1: there is none (gw_link.poll_ms) or it is closed. */
 int port_line_fd(const struct port_line *line);
 
+/* --- rom.c ------------------------------------------------------------------------------------ */
+/** Devices that are written through ST's ROM: a thread for each while it is. */
+struct port_rom {
+    struct gw_rom_port port;
+    struct gw_rom_task task;
+};
+/** @return NULL: out of memory. @param pins both of them. */
+struct port_rom *port_rom_make(struct port_line *line, const struct gw_pins *pins, uint32_t baud);
+extern const struct gw_worker port_worker;
+/** Wait for the threads; they were asked to end (gw_stop()). */
+void port_rom_join(void);
+
 /* --- board_pins.c ----------------------------------------------------------------------------- */
 /** NRST and BOOT0 of a virtual board through its control socket. */
 struct port_board_pins {
@@ -82,6 +94,8 @@ struct port_pins {
 };
 /** @return NULL, or what is wrong with the text of a device's pins. */
 const char *port_pins_check(const char *text);
+/** @return whether the text of a device's pins names both NRST and BOOT0. */
+bool port_pins_both(const char *text);
 /** @param text one that port_pins_check() likes: none, board:SOCKET, gpio:CHIP:NRST[:BOOT0]. @return NULL for none. */
 const struct gw_pins *port_pins_init(struct port_pins *pins, const char *text);
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -30,6 +31,7 @@ class Case(unittest.TestCase):
     speed = SPEED
     wire = ""  # of the board's serial port
     port = "DIR/tty"  # of the gateway
+    more = ""  # of its device
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="fota-gw-board-"))
@@ -72,7 +74,7 @@ class Case(unittest.TestCase):
     def start_gateway(self):
         environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         return Proc([GATEWAY, "--id", "gw1", "--broker", self.broker.address(), "--key", self.dir / "key.pub.pem", "--cache",
-                     self.dir / "cache", "--device", f"name=board1,port={self.port.replace('DIR', str(self.dir))},pins=board:{self.dir}/control",
+                     self.dir / "cache", "--device", f"name=board1,port={self.port.replace('DIR', str(self.dir))},pins=board:{self.dir}/control{self.more}",
                      "--log-level", "debug", "--die-with-parent"], "gateway", env=environment).start()
 
     def control(self, command):
@@ -178,6 +180,26 @@ class Spi(Case):
         self.assertEqual(run.returncode, 0, run.stderr + run.stdout)
         self.gateway = self.start_gateway()
         self.gateway.wait_output("is open")
+
+
+class ThroughRom(Case):
+    more = ",via=rom"
+
+    def test_good_killed_and_bad(self):
+        job = self.update("1.1.0")
+        wait_until(lambda: self.state()["state"] == "write", 30, "the writing")
+        time.sleep(1.5)
+        self.gateway.kill()  # leaves the chip in the ROM
+        os.unlink(self.gateway.log_path)
+        self.gateway = self.start_gateway()
+        end = self.wait_end(job)
+        self.assertEqual((end["state"], end["version"], end["slot"]), ("confirmed", "1.1.0", "B"), end)
+        job = self.update("1.2.0")
+        end = self.wait_end(job)
+        self.assertEqual((end["state"], end["reason"], end["version"]), ("rolled-back", "deadline", "1.1.0"), end)
+        self.assertEqual(self.states(job), ["download", "write", "verify", "jump", "rolled-back"])
+        end = self.wait_end(self.update("1.2.0"))
+        self.assertEqual((end["state"], end["reason"]), ("failed", "rejected"), end)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ static int set_up(void **state)
     b->config.key_count = 1;
     b->config.devices = b->devices;
     b->config.device_count = DEVICES;
-    b->ports = (struct gw_ports){&b->http.port, &b->mqtt.port, &b->storage.port, &b->clock, &b->logger};
+    b->ports = (struct gw_ports){&b->http.port, &b->mqtt.port, &b->storage.port, &b->clock, &b->logger, NULL};
     start(b);
     run(b, 4000);
     assert_int_equal(sim_confirmed_version(&b->sim[0]), 10000);

@@ -3,6 +3,7 @@
  * none. */
 #include "gw_internal.h"
 
+#include "fota/bytes.h"
 #include "fota/error.h"
 #include "gw/text.h"
 
@@ -96,6 +97,10 @@ const char *device_cancel(struct gw_device *d, const char *job, char *detail, si
                         gw_state_name(d->state));
         return "too-late";
     }
+    if (d->through_rom) {
+        device_rom_cancel(d); /* it ends as `cancelled` */
+        return NULL;
+    }
     if (d->pushing && d->push.state != GW_PUSH_ENDED) {
         if (gw_push_cancel(&d->push) != FOTA_OK && d->push.state != GW_PUSH_LEAVE) {
             (void) snprintf(detail, capacity, "the image is being verified: the device decides by itself now");
@@ -157,6 +162,17 @@ static int package_read(void *ctx, uint32_t offset, uint8_t *data, size_t length
     return storage->read(storage->ctx, d->job.sha256, offset, data, length);
 }
 
+static void start_rom(struct gw_device *d)
+{
+    const struct gw_source source = {&d->source, gw_package_source_read};
+
+    d->through_rom = device_rom_start(d, &source);
+    if (d->through_rom)
+        enter(d, GW_WRITE, "", "");
+    else
+        finish(d, GW_FAILED, "no-memory", "no thread can be had for the update through ST's ROM");
+}
+
 static void start_push(struct gw_device *d)
 {
     struct gw_push_job job = {.header = d->header,
@@ -174,6 +190,10 @@ static void start_push(struct gw_device *d)
         (void) gw_push_cancel(&d->push);
     d->querying = false;
     gw_package_source_init(&d->source, &(struct gw_bytes){d, package_read});
+    if (d->config->rom != NULL && d->state != GW_JUMP) {
+        start_rom(d);
+        return;
+    }
     error = gw_push_start(&d->push, &job);
     d->pushing = error == FOTA_OK;
     if (!d->pushing)
@@ -265,6 +285,29 @@ static void step_push(struct gw_device *d)
     default:
         break;
     }
+}
+
+/* --- through ST's ROM ------------------------------------------------------------------------- */
+
+static void step_rom(struct gw_device *d)
+{
+    const char *reason = "", *detail = "";
+    uint32_t bytes;
+    enum device_rom_state state = device_rom_poll(d, &bytes, &reason, &detail);
+
+    if (state == DEVICE_ROM_VERIFIES && d->state == GW_WRITE)
+        enter(d, GW_VERIFY, "", "");
+    if (state == DEVICE_ROM_WRITES && bytes > 0)
+        report_progress(d, bytes, fota_get32(d->header + offsetof(struct fota_header, image_size)));
+    if (state != DEVICE_ROM_DONE && state != DEVICE_ROM_FAILED)
+        return;
+    d->through_rom = false;
+    if (state == DEVICE_ROM_FAILED) {
+        finish(d, GW_FAILED, reason, detail);
+        return;
+    }
+    enter(d, GW_JUMP, "", ""); /* the device starts: its bootloader verifies the image, and tries it */
+    start_push(d);
 }
 
 /* --- nothing under way ------------------------------------------------------------------------ */
@@ -360,6 +403,14 @@ uint32_t device_poll(struct gw_device *d)
     uint64_t now;
     uint32_t wait;
 
+    if (d->through_rom) {
+        step_rom(d);
+        if (d->unsaved)
+            (void) record_save(d);
+        if (d->unpublished)
+            report_state(d);
+        return GW_ROM_POLL_MS;
+    }
     if (device_busy(d) && !d->pushing)
         step_fetch(d);
     step_query(d);

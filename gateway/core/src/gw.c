@@ -240,6 +240,8 @@ void gw_stop(struct gw *gw)
         if (gw->device[i].unsaved)
             (void) record_save(&gw->device[i]);
         gw_push_close(&gw->device[i].push);
+        if (gw->device[i].through_rom)
+            device_rom_cancel(&gw->device[i]); /* goes on at the next start */
     }
     if (gw->mqtt == GW_MQTT_ON)
         report_presence(gw, false, record_seq_next(gw));

@@ -49,4 +49,13 @@ void report_presence(struct gw *gw, bool online, uint64_t seq);
 void report_will(struct gw *gw, uint64_t seq, char topic[TOPIC_MAX], char *payload, size_t capacity,
                  struct gw_mqtt_message *will);
 
+/* device_rom.c */
+#define GW_ROM_POLL_MS 100u
+enum device_rom_state { DEVICE_ROM_WRITES, DEVICE_ROM_VERIFIES, DEVICE_ROM_DONE, DEVICE_ROM_FAILED };
+/** Begin to write the job's image through ST's ROM. @return false when no thread could be had. */
+bool device_rom_start(struct gw_device *d, const struct gw_source *source);
+void device_rom_cancel(struct gw_device *d);
+/** How far it is. @param reason, detail set when it has failed. After DONE or FAILED it is over. */
+enum device_rom_state device_rom_poll(struct gw_device *d, uint32_t *bytes, const char **reason, const char **detail);
+
 #endif

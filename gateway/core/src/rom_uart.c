@@ -106,6 +106,7 @@ static int uart_sync(struct gw_rom *rom)
     static const uint8_t sync = FOTA_ST_UART_SYNC;
     int answer = -1;
 
+    drain(rom); /* what an application had printed */
     for (unsigned i = 0; i < 2u && answer < 0; i++) {
         if (uart_packet(rom, &sync, 1) != 0)
             return -1;
@@ -116,7 +117,6 @@ static int uart_sync(struct gw_rom *rom)
 
 static void uart_resync(struct gw_rom *rom)
 {
-    drain(rom);
     (void) uart_sync(rom);
     drain(rom);
 }

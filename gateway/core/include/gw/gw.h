@@ -2,7 +2,7 @@
 /**
  * @file gw.h
  * The gateway's orchestration: jobs in, packages fetched and checked, devices updated, states out. One gw_poll(), no
- * threads. docs/gateway.md describes the states and their timers, docs/mqtt.md what goes over MQTT.
+ * threads of its own. docs/gateway.md describes the states and their timers, docs/mqtt.md what goes over MQTT.
  */
 #ifndef GW_GW_H
 #define GW_GW_H
@@ -10,6 +10,9 @@
 #include "gw/fetch.h"
 #include "gw/job.h"
 #include "gw/push.h"
+#include "gw/rom_job.h"
+
+#include <stdatomic.h>
 
 #ifndef GW_DEVICES_MAX
 #define GW_DEVICES_MAX 64u
@@ -44,6 +47,29 @@ struct gw_device_config {
     uint32_t baud_max; /* for transfers, agreed on with the device (gw/push.h); not above `baud`: never */
     const struct gw_link *link;
     const struct gw_pins *pins; /* NULL: none */
+    /* Images are written through ST's ROM (gw/rom.h); NULL: by fota's own bootloader. `ctx` and `wait` of it are used,
+     * on a thread. */
+    const struct gw_rom_port *rom;
+    struct gw_rom_task *rom_task; /* memory for that, of this device alone */
+};
+
+/** An update through ST's ROM, while it runs on a thread. */
+struct gw_rom_task {
+    struct gw_rom rom;
+    struct gw_rom_survey survey;
+    struct gw_rom_image image;
+    const struct gw_rom_port *port;
+    int result;
+    atomic_int state;
+    atomic_uint bytes;
+    atomic_bool verifying, stop;
+};
+
+/** Threads for what waits. */
+struct gw_worker {
+    void *ctx;
+    /** Run something on a thread of its own. @param n of the device; one at a time for each. @return 0 or -1. */
+    int (*start)(void *ctx, unsigned n, void (*run)(void *arg), void *arg);
 };
 
 struct gw_config {
@@ -67,6 +93,7 @@ struct gw_ports {
     const struct gw_storage *storage;
     const struct gw_clock *clock;
     const struct gw_logger *logger;
+    const struct gw_worker *worker; /* NULL where no device is written through ST's ROM */
 };
 
 struct gw;
@@ -90,7 +117,7 @@ struct gw_device {
     struct gw_package_source source;
     /* its own */
     struct gw_fetch *fetch;
-    bool pushing, querying, unsaved, unpublished, silent;
+    bool pushing, through_rom, querying, unsaved, unpublished, silent;
     enum gw_state saved_as;
     uint32_t info_count, loader_seen;
     uint64_t query_at, progress_at, rate_since, download_since;
