@@ -19,6 +19,7 @@ static const struct {
     {"inspect", cli_inspect, "say what a file is and what is in it"},
     {"verify", cli_verify, "check a package as gateway and device do"},
     {"flash", cli_flash, "install a package over the serial line and wait for its confirmation"},
+    {"publish", cli_publish, "put a package into a bucket and make a channel point to it"},
     {"status", cli_status, "ask a device over the serial line what it runs"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
