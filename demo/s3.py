@@ -19,7 +19,7 @@ from bench_setup import HERE, PRODUCT, Bench
 from fotatest import Broker
 from radosgw import Radosgw, missing
 
-CHANNEL, VERSION, NEXT = "stable", "1.1.0", "1.3.0"
+CHANNEL, VERSION, NEXT = "stable", "1.1.0", "2.0.0"
 
 
 def write_private(path, text):

@@ -27,7 +27,9 @@ static void *serve_one(void *ctx)
     size_t n = 0;
 
     (void) ctx;
-    while (fd >= 0 && n < sizeof seen - 1u) {
+    if (fd < 0)
+        return NULL;
+    while (n < sizeof seen - 1u) {
         ssize_t got = read(fd, seen + n, sizeof seen - 1u - n);
 
         if (got <= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel: the index is polled, judged, kept; then the devices that do not run what it says are updated. */
+/* A channel: the index is polled, judged, kept. channel_devices.c does what it says. */
 #include "gw_internal.h"
 
 #include "fota/error.h"
@@ -9,21 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOCK_IS_SET 1704067200u /* 2024: before that a clock was never set */
-
 static uint32_t random_below(struct gw *gw, uint32_t limit)
 {
     gw->fetch_env.random = gw->fetch_env.random * 1664525u + 1013904223u;
     return (uint32_t) ((uint64_t) limit * (gw->fetch_env.random >> 16) >> 16);
 }
 
-static uint64_t unix_s(const struct gw *gw)
+uint64_t channel_unix_s(const struct gw *gw)
 {
     return gw->ports.clock->unix_ms(gw->ports.clock->ctx) / 1000u;
 }
 
 /* A problem is said once, not with every poll; "" clears it. */
-__attribute__((format(printf, 2, 3))) static void problem(struct gw_channel *c, const char *format, ...)
+void channel_problem(struct gw_channel *c, const char *format, ...)
 {
     char text[GW_DETAIL_MAX];
     va_list arguments;
@@ -100,7 +98,8 @@ static void header(struct gw_auth *auth, const char *name, const char *value)
 static int authorize(struct gw_channel *c, const char *url, struct gw_auth *auth)
 {
     struct gw_sigv4_credentials credentials;
-    struct gw_sigv4_request request = {.method = "GET", .url = url, .payload = GW_SIGV4_EMPTY, .time = unix_s(c->gw)};
+    struct gw_sigv4_request request = {
+        .method = "GET", .url = url, .payload = GW_SIGV4_EMPTY, .time = channel_unix_s(c->gw)};
     struct gw_sigv4 out;
     int result;
 
@@ -189,20 +188,20 @@ static void take(struct gw_channel *c)
     if (error == FOTA_OK)
         error = fota_channel_verify(raw, config->keys, config->key_count);
     if (error != FOTA_OK)
-        problem(c, "the index is not good: %s (%s)", fota_error_name(error),
-                error == FOTA_E_KEY         ? "signed with a key that this gateway does not trust"
-                : error == FOTA_E_SIGNATURE ? "its signature is wrong: damaged, or forged"
-                                            : "this is no channel index: look at the URL");
+        channel_problem(c, "the index is not good: %s (%s)", fota_error_name(error),
+                        error == FOTA_E_KEY         ? "signed with a key that this gateway does not trust"
+                        : error == FOTA_E_SIGNATURE ? "its signature is wrong: damaged, or forged"
+                                                    : "this is no channel index: look at the URL");
     else if (memcmp(new.product, c->config->product, FOTA_PRODUCT_SIZE) != 0 || strcmp(new.name, c->config->name) != 0)
-        problem(c, "the index there is that of channel \"%s\" or of another product", new.name);
+        channel_problem(c, "the index there is that of channel \"%s\" or of another product", new.name);
     else if (c->has_index && new.sequence < c->index.sequence)
-        problem(c, "the index has sequence %lu, %lu was seen already: an old one was put back",
-                (unsigned long) new.sequence, (unsigned long) c->index.sequence);
+        channel_problem(c, "the index has sequence %lu, %lu was seen already: an old one was put back",
+                        (unsigned long) new.sequence, (unsigned long) c->index.sequence);
     else if (c->has_index && new.sequence == c->index.sequence && memcmp(raw, c->raw, FOTA_CHANNEL_SIZE) != 0)
-        problem(c, "two different indexes have the sequence %lu: two publishers, or a forged one",
-                (unsigned long) new.sequence);
+        channel_problem(c, "two different indexes have the sequence %lu: two publishers, or a forged one",
+                        (unsigned long) new.sequence);
     else if (!keep(c, raw, c->new_etag))
-        problem(c, "the index could not be recorded");
+        channel_problem(c, "the index could not be recorded");
     else {
         bool fresh = !c->has_index || new.sequence != c->index.sequence;
 
@@ -213,7 +212,7 @@ static void take(struct gw_channel *c)
         memset(c->device, 0, sizeof c->device);
         gw_version_text(&new.version, version);
         gw_time_text(new.expiry * 1000u, time);
-        problem(c, "%s", "");
+        channel_problem(c, "%s", "");
         if (fresh)
             gw_log(c->gw, GW_LOG_INFO, NULL, "channel %s: version %s, sequence %lu, good until %s", c->config->name,
                    version, (unsigned long) new.sequence, time);
@@ -231,15 +230,16 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     (void) gw_url_text(c->config->index_url[0] != '\0' ? c->config->index_url : c->config->url, url, sizeof url);
     if (result != GW_HTTP_OK) {
         soon = result != GW_HTTP_ABORTED;
-        problem(c, "%s: %s", url, result == GW_HTTP_ABORTED ? "this is no channel index: it is too long" : detail);
+        channel_problem(c, "%s: %s", url,
+                        result == GW_HTTP_ABORTED ? "this is no channel index: it is too long" : detail);
     } else if (c->status == 304 && c->has_index) {
-        problem(c, "%s", "");
+        channel_problem(c, "%s", "");
     } else if (c->status == 200) {
         take(c);
     } else {
         gw_s3_code(c->body, c->length, code);
         soon = c->status >= 500 || c->status == 408 || c->status == 429;
-        problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code, gw_s3_hint(code));
+        channel_problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code, gw_s3_hint(code));
     }
     if (!soon)
         c->failures = 0;
@@ -259,7 +259,7 @@ static void start(struct gw_channel *c)
         (void) snprintf(url, sizeof url, "%s/%s/%s.idx", c->config->url, uuid, c->config->name);
     c->retry_after = 0;
     if (c->config->index_url[0] == '\0' && authorize(c, url, &auth) != 0) {
-        problem(c, "there are no credentials now");
+        channel_problem(c, "there are no credentials now");
         later(c, true);
         return;
     }
@@ -274,100 +274,6 @@ static void start(struct gw_channel *c)
     c->running = c->handle >= 0;
     if (!c->running)
         c->poll_at = gw_now(c->gw) + 100u; /* no room now */
-}
-
-/* --- devices ---------------------------------------------------------------------------------- */
-
-static bool chosen(const struct gw_channel *c, const struct gw_device *d)
-{
-    if (memcmp(d->info.product, c->config->product, FOTA_PRODUCT_SIZE) != 0)
-        return false;
-    for (unsigned i = 0; i < c->config->device_count; i++)
-        if (strcmp(c->config->devices[i], d->config->name) == 0)
-            return true;
-    return c->config->device_count == 0;
-}
-
-/* Reasons that say nothing against the image: another attempt may succeed. */
-static bool bad_luck(const char *reason)
-{
-    static const char *const reasons[] = {"http-error",  "mqtt-error", "stalled", "too-short", "device-lost",
-                                          "cache-error", "busy",       "supply",  "io"};
-
-    for (unsigned i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (strcmp(reason, reasons[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Whether this device may be given the channel's image now. */
-static bool due(struct gw_channel *c, unsigned index)
-{
-    struct gw_device *d = &c->gw->device[index];
-    uint64_t now = gw_now(c->gw);
-
-    if (device_busy(d)) {
-        c->device[index].counted = false;
-        return false;
-    }
-    if (!d->contact || d->silent || d->info.trial != FOTA_TRIAL_NONE || !chosen(c, d) ||
-        (d->info.slot != FOTA_SLOT_NONE && memcmp(d->info.identity, c->index.identity, FOTA_IDENTITY_SIZE) == 0))
-        return false;
-    if (!d->has_job || memcmp(d->job.sha256, c->index.package, GW_DIGEST_SIZE) != 0 || d->state == GW_CONFIRMED ||
-        d->state == GW_IDLE)
-        return now >= c->device[index].at;
-    if (d->state == GW_ROLLED_BACK || !bad_luck(d->reason))
-        return false; /* the device, or an operator, has said no to it */
-    if (!c->device[index].counted) {
-        uint32_t pause = GW_CHANNEL_DEVICE_MS << (c->device[index].failures < 8u ? c->device[index].failures : 8u);
-
-        c->device[index].counted = true;
-        c->device[index].failures++;
-        c->device[index].at = now + (pause < GW_CHANNEL_DEVICE_MAX_MS ? pause : GW_CHANNEL_DEVICE_MAX_MS);
-    }
-    return now >= c->device[index].at;
-}
-
-static void update(struct gw_channel *c, unsigned index)
-{
-    struct gw_device *d = &c->gw->device[index];
-    struct gw_job job = {.size = c->index.package_size};
-    char hex[GW_HEX(GW_DIGEST_SIZE)];
-
-    gw_hex(c->index.package, GW_DIGEST_SIZE, hex);
-    (void) snprintf(job.id, sizeof job.id, "channel-%s-%llu", c->config->name,
-                    (unsigned long long) record_seq_next(c->gw));
-    (void) snprintf(job.url, sizeof job.url, "%s/packages/%s.fota", c->config->url, hex);
-    (void) snprintf(job.channel, sizeof job.channel, "%s", c->config->name);
-    memcpy(job.sha256, c->index.package, GW_DIGEST_SIZE);
-    c->device[index].at = gw_now(c->gw) + GW_CHANNEL_DEVICE_MS; /* also when it could not be recorded */
-    (void) device_accept(d, &job);
-}
-
-static void apply(struct gw_channel *c)
-{
-    uint64_t now = unix_s(c->gw);
-
-    if (!c->has_index)
-        return;
-    if (now < CLOCK_IS_SET || now < c->index.not_before) {
-        if (c->problem[0] == '\0')
-            problem(c, "the index is good from a later time on: is this machine's clock set?");
-        return;
-    }
-    if (now > c->index.expiry) {
-        if (c->problem[0] == '\0') { /* a server that cannot be reached is the better explanation */
-            char time[GW_TIME_TEXT];
-
-            gw_time_text(c->index.expiry * 1000u, time);
-            problem(c, "the index (sequence %lu) expired at %s and no newer one has come: frozen, or not renewed",
-                    (unsigned long) c->index.sequence, time);
-        }
-        return;
-    }
-    for (unsigned i = 0; i < c->gw->config.device_count; i++)
-        if (due(c, i))
-            update(c, i);
 }
 
 /* --- for the gateway -------------------------------------------------------------------------- */
@@ -387,15 +293,17 @@ uint32_t channel_poll(struct gw_channel *c)
 {
     uint64_t now = gw_now(c->gw);
 
-    if (!c->running && now >= c->poll_at)
+    if (!c->running && now >= c->poll_at) {
         start(c);
+        now = gw_now(c->gw); /* not before heard_at */
+    }
     if (c->running && now - c->heard_at >= GW_CHANNEL_LIMIT_MS) {
         c->gw->ports.http->cancel(c->gw->ports.http->ctx, c->handle);
         c->running = false;
-        problem(c, "the server did not answer within %u s", GW_CHANNEL_LIMIT_MS / 1000u);
+        channel_problem(c, "the server did not answer within %u s", GW_CHANNEL_LIMIT_MS / 1000u);
         later(c, true);
     }
-    apply(c);
+    channel_apply(c);
     if (c->running)
         return 1000u;
     return c->poll_at > now && c->poll_at - now < 1000u ? (uint32_t) (c->poll_at - now) : 1000u;

@@ -26,6 +26,11 @@ bool device_seen(const struct gw_device *d, const char *job);
 void channel_init(struct gw_channel *c, struct gw *gw, const struct gw_channel_config *config);
 uint32_t channel_poll(struct gw_channel *c);
 void channel_stop(struct gw_channel *c);
+/** A problem is said once, not with every poll; "" clears it. */
+void channel_problem(struct gw_channel *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+uint64_t channel_unix_s(const struct gw *gw);
+/* channel_devices.c: start what is due. */
+void channel_apply(struct gw_channel *c);
 int channel_authorize(void *ctx, const char *channel, const char *url, struct gw_auth *auth);
 
 /* command.c */
