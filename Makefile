@@ -51,6 +51,7 @@ test-console: console ## the console's own tests
 test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
 	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
+	@demo/s3.py --once --build $(B)
 
 powercut: build ## the supply cut at every flash operation of updates, and again in the recoveries: 200 000 cuts, an hour
 	@tests/powercut/campaign.py --build $(B)

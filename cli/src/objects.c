@@ -18,6 +18,7 @@
 #define URL_MAX 1400u
 #define CONNECT_S 15L
 #define TOTAL_S 300L
+#define RETRIES 3u /* after 1, 2 and 4 s */
 
 __attribute__((format(printf, 3, 4))) static int fail(struct pack_message *error, int code, const char *format, ...)
 {
@@ -127,7 +128,7 @@ static bool sign(const struct objects *o, const struct exchange *x, const char *
            (o->credentials.token[0] == '\0' || add(headers, "x-amz-security-token: %s", o->credentials.token));
 }
 
-static int transfer(const struct objects *o, struct exchange *x, struct pack_message *error)
+static int transfer_once(const struct objects *o, struct exchange *x, struct pack_message *error)
 {
     char url[URL_MAX], why[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers = NULL;
@@ -163,6 +164,20 @@ static int transfer(const struct objects *o, struct exchange *x, struct pack_mes
     if (result != CURLE_OK)
         return fail(error, FOTA_E_IO, "%s %s: %s", x->method, url, why[0] != '\0' ? why : curl_easy_strerror(result));
     return FOTA_OK;
+}
+
+/* A server that is throttled or in trouble is asked again, a few times: all requests here may be repeated. */
+static int transfer(const struct objects *o, struct exchange *x, struct pack_message *error)
+{
+    for (unsigned n = 0;; n++) {
+        int e = transfer_once(o, x, error);
+
+        if (e != FOTA_OK || (x->status < 500 && x->status != 429) || x->status == 501 || n == RETRIES)
+            return e;
+        pack_buffer_free(&x->data);
+        x->body_sent = 0;
+        (void) sleep(1u << n);
+    }
 }
 
 static int refuse(const struct objects *o, const struct exchange *x, struct pack_message *error)
