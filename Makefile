@@ -6,11 +6,11 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench \
         install deb dist test-deb format lint clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo; echo "  B=DIR puts everything that is built somewhere else than build/."
 
 deps: ## install what is needed from Debian's packages (the only step that needs root)
@@ -51,6 +51,7 @@ test-console: console ## the console's own tests
 test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
 	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
+	@demo/s3.py --once --build $(B)
 
 powercut: build ## the supply cut at every flash operation of updates, and again in the recoveries: 200 000 cuts, an hour
 	@tests/powercut/campaign.py --build $(B)
@@ -98,6 +99,12 @@ demo-once: build console ## the same unattended: 1.1.0 is confirmed, a bad 1.2.0
 
 demo-fleet: build console ## a hundred virtual boards behind three gateways, all updated; until Ctrl-C
 	@exec demo/fleet.py --build $(B)
+
+demo-s3: build console ## a bucket, and a gateway that watches a channel in it by itself; until Ctrl-C
+	@exec demo/s3.py --build $(B)
+
+demo-s3-once: build console ## the same unattended: a version put into the bucket reaches the board
+	@demo/s3.py --once --build $(B)
 
 demo-flash: build ## a signed update over the serial line, a confirmation and a rollback, with `fota flash`
 	@demo/flash.py --build $(B)

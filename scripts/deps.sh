@@ -6,7 +6,8 @@ set -eu
 packages="build-essential cmake ninja-build pkg-config git ca-certificates python3 xz-utils
 gcc-arm-none-eabi picolibc-arm-none-eabi libunicorn-dev libbearssl-dev libcmocka-dev
 libmosquitto-dev mosquitto mosquitto-clients libcurl4-openssl-dev libcjson-dev libsqlite3-dev libmicrohttpd-dev libgpiod-dev
-help2man qemu-system-arm stm32flash openssl chromium fonts-dejavu-core clang clang-format clang-tidy libclang-rt-14-dev cppcheck patch"
+help2man qemu-system-arm stm32flash openssl chromium fonts-dejavu-core clang clang-format clang-tidy libclang-rt-14-dev cppcheck patch
+radosgw ceph-mon ceph-osd ceph-common"
 # Debian's own Node.js is 18; one that is there already stays
 command -v node > /dev/null 2>&1 || packages="$packages nodejs"
 command -v npm > /dev/null 2>&1 || packages="$packages npm"

@@ -304,6 +304,11 @@ static void file_member(struct config *c, const cJSON *i, bool keys, bool device
             if (devices)
                 file_device(c, element);
         }
+    } else if (strcmp(name, "channels") == 0) {
+        char error[512];
+
+        if (config_channels(c, i, error, sizeof error) != 0)
+            refuse("configuration: %s", error);
     } else {
         refuse("configuration: \"%s\" is not known here; docs/gateway.md lists the members", name);
     }

@@ -5,6 +5,8 @@
 
 #include "port.h"
 
+#include <cJSON.h>
+
 #define CONFIG_TEXT 256u
 #define CONFIG_KEYS 8u
 
@@ -14,6 +16,13 @@ struct config_device {
     char pins[CONFIG_TEXT];  /* "none" or "board:SOCKET" */
     bool via_rom;            /* images are written through ST's ROM */
     uint32_t baud, max_baud; /* the device's own; the highest that may be agreed on */
+};
+
+/** Where the credentials of a channel come from. */
+struct config_channel {
+    bool sign;
+    char file[CONFIG_TEXT], profile[CONFIG_TEXT]; /* "": the environment; the profile `default` */
+    char region[64];
 };
 
 struct config {
@@ -32,7 +41,13 @@ struct config {
     unsigned key_count;
     struct config_device devices[GW_DEVICES_MAX];
     unsigned device_count;
+    struct gw_channel_config channels[GW_CHANNELS_MAX];
+    struct config_channel channel_source[GW_CHANNELS_MAX]; /* of their credentials */
+    unsigned channel_count;
 };
+
+/** Take the member "channels" (config_channel.c). @return 0, or -1 with a sentence in `error`. */
+int config_channels(struct config *config, const struct cJSON *json, char *error, size_t capacity);
 
 /** Read options, and the file that --config names. Ends the program after --help, --version and on errors. */
 void config_read(struct config *config, int argc, char **argv, const char *version);

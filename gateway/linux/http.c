@@ -83,6 +83,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
         content_range(&r->head, value);
     } else if (value_of(line, length, "ETag", value, sizeof value)) {
         memcpy(r->head.etag, value, sizeof value);
+    } else if (value_of(line, length, "Retry-After", value, sizeof value)) {
+        int64_t seconds = number(value, &end);
+
+        r->head.retry_after = seconds > 0 && seconds <= 86400 ? (uint32_t) seconds : 0;
     } else if (length <= 2u) { /* the empty line: all headers are there */
         long status = 0;
 
@@ -127,9 +131,15 @@ static bool set_up(struct port_http *http, struct port_http_request *r, const st
     bool good = true;
     CURL *e = r->easy;
 
-    if (request->from > 0) {
-        (void) snprintf(text, sizeof text, "%lu-", (unsigned long) request->from);
-        good = curl_easy_setopt(e, CURLOPT_RANGE, text) == CURLE_OK;
+    for (unsigned i = 0; good && i < request->header_count; i++)
+        good = add_header(r, request->headers[i]);
+    if (request->from > 0 || request->length > 0) {
+        int n = snprintf(text, sizeof text, "%lu-", (unsigned long) request->from);
+
+        if (request->length > 0)
+            (void) snprintf(text + n, sizeof text - (size_t) n, "%lu",
+                            (unsigned long) request->from + request->length - 1u);
+        good = good && curl_easy_setopt(e, CURLOPT_RANGE, text) == CURLE_OK;
         if (request->if_range != NULL) {
             (void) snprintf(text, sizeof text, "If-Range: %s", request->if_range);
             good = good && add_header(r, text);
@@ -159,7 +169,7 @@ static int http_start(void *ctx, const struct gw_http_request *request, const st
 {
     struct port_http *http = ctx;
 
-    for (int i = 0; i < (int) GW_FETCHES_MAX; i++) {
+    for (int i = 0; i < (int) PORT_HTTP_REQUESTS; i++) {
         struct port_http_request *r = &http->request[i];
 
         if (r->easy != NULL)
@@ -181,7 +191,7 @@ static void http_cancel(void *ctx, int handle)
 {
     struct port_http *http = ctx;
 
-    if (handle >= 0 && handle < (int) GW_FETCHES_MAX && http->request[handle].easy != NULL)
+    if (handle >= 0 && handle < (int) PORT_HTTP_REQUESTS && http->request[handle].easy != NULL)
         release(http, &http->request[handle]);
 }
 
@@ -237,7 +247,7 @@ int port_http_open(struct port_http *http, const char *hub_url, const char *toke
 
 void port_http_close(struct port_http *http)
 {
-    for (int i = 0; i < (int) GW_FETCHES_MAX; i++)
+    for (int i = 0; i < (int) PORT_HTTP_REQUESTS; i++)
         http_cancel(http, i);
     (void) curl_multi_cleanup(http->multi);
     curl_global_cleanup();

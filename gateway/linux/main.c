@@ -75,6 +75,10 @@ static void print_config(void)
                   config.fallback ? ", also where HTTP does not get through to a hub" : ", for mqtt: jobs only");
     (void) printf("log       %s\n", config.log_frames ? "frames" : levels[config.log_level]);
     (void) printf("keys      %u\n", config.key_count);
+    for (unsigned i = 0; i < config.channel_count; i++)
+        (void) printf("channel   %s: %s, every %lu s, %s\n", config.channels[i].name, config.channels[i].url,
+                      (unsigned long) config.channels[i].poll_s,
+                      config.channel_source[i].sign ? "signed" : "not signed");
     for (unsigned i = 0; i < config.device_count; i++)
         (void) printf("device    %s: port %s, %lu baud up to %lu, pins %s, via %s\n", config.devices[i].name,
                       config.devices[i].port, (unsigned long) config.devices[i].baud,
@@ -160,6 +164,8 @@ int main(int argc, char **argv)
     memcpy(core.id, config.id, sizeof core.id);
     core.key_count = config.key_count;
     core.device_count = config.device_count;
+    core.channels = config.channels;
+    core.channel_count = config.channel_count;
     core.cache_files = config.cache_files;
     core.cache_bytes = config.cache_bytes;
     core.stall_ms = config.stall_ms;

@@ -115,6 +115,7 @@ void port_explain(const struct gw_storage *storage, const uint8_t digest[GW_DIGE
                   const struct fota_key *keys, unsigned key_count, char *text, size_t capacity);
 
 /* --- http.c ----------------------------------------------------------------------------------- */
+#define PORT_HTTP_REQUESTS (GW_FETCHES_MAX + GW_CHANNELS_MAX)
 struct port_http_request {
     CURL *easy;
     struct curl_slist *headers;
@@ -129,7 +130,7 @@ struct port_http {
     const char *hub_url; /* without a slash at its end; NULL: none */
     const char *token;   /* sent to URLs below hub_url only */
     char agent[64];
-    struct port_http_request request[GW_FETCHES_MAX];
+    struct port_http_request request[PORT_HTTP_REQUESTS];
     struct gw_http http;
     void *probe_ctx;
     /** A transfer that is no request of ours has ended: the broker's probe. */

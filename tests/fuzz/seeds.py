@@ -44,6 +44,8 @@ def main():
     package, header = made["two.fota"], made["two.fota"][:512]
     seed("header", "signed", header)
     seed("header", "config", made["boot.bin"][-256:])
+    seed("channel", "stable", struct.pack("<4sHH16s32sIIQQ32s32s12s8s28s64s", b"FCHI", 1, 256, header[8:24], b"stable", 7, len(package), 1795000000, 1797592000,
+                                          bytes(range(32)), bytes(32), bytes(12), bytes(8), b"\xff" * 28, bytes(64)))
     seed("package", "two-links", package)
     seed("package", "truncated", package[:3000])
     seed("image", "elf", b"\0" + made["a.elf"])

@@ -87,6 +87,9 @@ void fetch_pause_or_fail(struct gw_fetch *f)
         return;
     }
     pause <<= f->retries++;
+    if (f->retry_after * 1000u > pause && f->retry_after <= 60u)
+        pause = f->retry_after * 1000u;
+    f->retry_after = 0;
     f->env->random = f->env->random * 1664525u + 1013904223u;
     pause += (uint32_t) ((uint64_t) (pause / 4u) * (f->env->random >> 16) >> 16); /* not all gateways at once */
     f->retry_at = now_ms(f) + pause;
@@ -229,6 +232,8 @@ static int on_head(void *ctx, const struct gw_http_head *head)
         keep_etag(f, head->etag);
         return 0;
     }
+    if (head->status == 206 && f->asked_range && f->have == 0)
+        keep_etag(f, head->etag);
     if (head->status == 206 && f->asked_range) {
         if (head->range_from != (int64_t) f->have ||
             (f->etag[0] != '\0' && head->etag[0] != '\0' && strcmp(f->etag, head->etag) != 0)) {
@@ -248,6 +253,13 @@ static int on_head(void *ctx, const struct gw_http_head *head)
         fetch_trouble(f, false, "http-error", "status 416 for an incomplete file: fetching it anew from %s", url);
         return -1;
     }
+    if (head->status == 412 && f->channel[0] != '\0') {
+        (void) fetch_forget(f); /* another object than the one whose beginning is here */
+        fetch_trouble(f, false, "http-error", "status 412, the object has changed: fetching it anew from %s", url);
+        return -1;
+    }
+    if (head->status == 503 && f->channel[0] != '\0')
+        f->retry_after = head->retry_after;
     fetch_trouble(f, head->status < 500 && head->status != 408 && head->status != 425 && head->status != 429,
                   "http-error", "status %d from %s", head->status, url);
     return -1;
@@ -290,6 +302,11 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
 
     (void) gw_url_text(f->url, url, sizeof url);
     f->handle = -1;
+    if (result == GW_HTTP_OK && f->piece != 0 && f->have > f->began_with && f->have < f->total) {
+        f->retry_at = now_ms(f); /* the next piece */
+        f->state = GW_FETCH_PAUSE;
+        return;
+    }
     if (result == GW_HTTP_BROKEN || (result == GW_HTTP_OK && f->total != 0 && f->have < f->total))
         fetch_trouble(f, false, "too-short", "%s ended after %lu of %lu bytes: %s", url, (unsigned long) f->have,
                       (unsigned long) f->total, detail);
@@ -304,6 +321,38 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     fetch_pause_or_fail(f);
 }
 
+static void begin_request(struct gw_fetch *f, const struct gw_http_request *request)
+{
+    f->heard_at = now_ms(f);
+    f->handle = f->env->http->start(f->env->http->ctx, request, &f->events);
+    if (f->handle < 0) {
+        f->retry_at = now_ms(f) + 100u; /* no room now */
+        f->state = GW_FETCH_PAUSE;
+    } else
+        f->state = GW_FETCH_RUN;
+}
+
+/* A channel's package: a piece at a time, of the one object whose ETag the first piece had. */
+static void run_channel(struct gw_fetch *f)
+{
+    struct gw_http_request request = {.url = f->url, .from = f->have, .length = f->piece};
+    struct gw_auth auth = {.count = 0};
+    char match[GW_ETAG_MAX + 16u];
+
+    if (f->env->authorize != NULL && f->env->authorize(f->env->authorize_ctx, f->channel, f->url, &auth) != 0) {
+        fetch_trouble(f, false, "http-error", "there are no credentials for channel %s now", f->channel);
+        fetch_pause_or_fail(f);
+        return;
+    }
+    if (f->have > 0 && f->etag[0] == '"') {
+        (void) snprintf(match, sizeof match, "If-Match: %s", f->etag);
+        auth.header[auth.count++] = match;
+    }
+    request.headers = auth.header;
+    request.header_count = auth.count;
+    begin_request(f, &request);
+}
+
 static void run(struct gw_fetch *f)
 {
     struct gw_http_request request = {.url = f->url, .from = f->have};
@@ -316,17 +365,16 @@ static void run(struct gw_fetch *f)
         return;
     }
     f->by_mqtt = false;
-    f->asked_range = f->have > 0;
+    f->asked_range = f->have > 0 || f->channel[0] != '\0';
+    f->piece = f->channel[0] != '\0' ? GW_CHANNEL_PIECE : 0;
+    if (f->channel[0] != '\0') {
+        run_channel(f);
+        return;
+    }
     /* RFC 9110, 13.1.5: only a strong validator may stand in If-Range; without one the SHA-256 tells mixed files */
     if (f->have > 0 && f->etag[0] == '"')
         request.if_range = f->etag;
-    f->heard_at = now_ms(f);
-    f->handle = f->env->http->start(f->env->http->ctx, &request, &f->events);
-    if (f->handle < 0) {
-        f->retry_at = now_ms(f) + 100u; /* no room now */
-        f->state = GW_FETCH_PAUSE;
-    } else
-        f->state = GW_FETCH_RUN;
+    begin_request(f, &request);
 }
 
 /* --- for the gateway -------------------------------------------------------------------------- */
@@ -344,6 +392,7 @@ void gw_fetch_start(struct gw_fetch *f, struct gw_fetch_env *env, const struct g
     f->events = (struct gw_http_events){f, on_head, on_body, on_done};
     memcpy(f->digest, job->sha256, GW_DIGEST_SIZE);
     memcpy(f->url, job->url, sizeof f->url);
+    memcpy(f->channel, job->channel, sizeof f->channel);
     f->size = job->size;
     f->since = f->heard_at = now_ms(f);
     if (env->storage->stat(env->storage->ctx, f->digest, &f->have, &complete) != 0) {

@@ -33,8 +33,8 @@ bool fetch_mqtt_next(const struct gw_fetch *f)
     if (strcmp(f->url, GW_URL_MQTT) == 0)
         return true;
     /* HTTP and MQTT take turns from then on: either may come back first */
-    return port != NULL && f->env->fallback && is_hub_url(f) && f->dry >= GW_FETCH_DRY && !f->by_mqtt &&
-           port->ready(port->ctx);
+    return port != NULL && f->channel[0] == '\0' && f->env->fallback && is_hub_url(f) && f->dry >= GW_FETCH_DRY &&
+           !f->by_mqtt && port->ready(port->ctx);
 }
 
 static bool on_total(void *ctx, uint32_t total)

@@ -56,6 +56,17 @@ int gw_config_check(const struct gw_config *config, char *error, size_t capacity
                         GW_DEVICES_MAX);
         return -1;
     }
+    if (config->channel_count > GW_CHANNELS_MAX) {
+        (void) snprintf(error, capacity, "%u channels are configured; at most %u are possible", config->channel_count,
+                        GW_CHANNELS_MAX);
+        return -1;
+    }
+    for (unsigned i = 0; i < config->channel_count; i++)
+        if (!fota_channel_name_valid(config->channels[i].name)) {
+            (void) snprintf(error, capacity, "channel \"%s\": 1 to %u characters of A-Z a-z 0-9 _ - are needed",
+                            config->channels[i].name, FOTA_CHANNEL_NAME_SIZE - 1u);
+            return -1;
+        }
     for (unsigned i = 0; i < config->device_count; i++) {
         const char *name = config->devices[i].name;
 
@@ -98,7 +109,9 @@ int gw_init(struct gw *gw, const struct gw_config *config, const struct gw_ports
                                           .chunks = &gw->chunk_port,
                                           .chunk_size = config->chunk_size,
                                           .fallback = !config->no_fallback,
-                                          .explain = config->explain};
+                                          .explain = config->explain,
+                                          .authorize = channel_authorize,
+                                          .authorize_ctx = gw};
     gw->chunk_port = (struct gw_chunk_port){gw, chunk_ready, chunk_ask};
     for (const char *p = config->id; *p != '\0'; p++)
         gw->fetch_env.random = gw->fetch_env.random * 31u + (unsigned char) *p;
@@ -111,6 +124,8 @@ int gw_init(struct gw *gw, const struct gw_config *config, const struct gw_ports
         gw->device[i].config = &config->devices[i];
         device_init(&gw->device[i]);
     }
+    for (unsigned i = 0; i < config->channel_count; i++)
+        channel_init(&gw->channel[i], gw, &config->channels[i]);
     return 0;
 }
 
@@ -154,6 +169,7 @@ void gw_mqtt_connected(struct gw *gw)
     report_presence(gw, true, gw->presence_seq);
     for (unsigned i = 0; i < gw->config.device_count; i++)
         gw->device[i].unpublished = true;
+    report_channels(gw);
 }
 
 void gw_mqtt_lost(struct gw *gw, const char *why)
@@ -228,12 +244,16 @@ uint32_t gw_poll(struct gw *gw)
     }
     for (unsigned i = 0; i < gw->config.device_count; i++)
         wait = least(wait, device_poll(&gw->device[i]));
+    for (unsigned i = 0; i < gw->config.channel_count; i++)
+        wait = least(wait, channel_poll(&gw->channel[i]));
     return wait;
 }
 
 void gw_stop(struct gw *gw)
 {
     gw->stopping = true;
+    for (unsigned i = 0; i < gw->config.channel_count; i++)
+        channel_stop(&gw->channel[i]);
     for (unsigned i = 0; i < GW_FETCHES_MAX; i++)
         gw_fetch_stop(&gw->fetch[i]);
     for (unsigned i = 0; i < gw->config.device_count; i++) {

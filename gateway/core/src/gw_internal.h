@@ -22,6 +22,17 @@ bool device_accept(struct gw_device *d, const struct gw_job *job);
 const char *device_cancel(struct gw_device *d, const char *job, char *detail, size_t capacity);
 bool device_seen(const struct gw_device *d, const char *job);
 
+/* channel.c */
+void channel_init(struct gw_channel *c, struct gw *gw, const struct gw_channel_config *config);
+uint32_t channel_poll(struct gw_channel *c);
+void channel_stop(struct gw_channel *c);
+/** A problem is said once, not with every poll; "" clears it. */
+void channel_problem(struct gw_channel *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+uint64_t channel_unix_s(const struct gw *gw);
+/* channel_devices.c: start what is due. */
+void channel_apply(struct gw_channel *c);
+int channel_authorize(void *ctx, const char *channel, const char *url, struct gw_auth *auth);
+
 /* command.c */
 void command_received(struct gw *gw, const void *payload, size_t length);
 
@@ -44,6 +55,8 @@ void report_state(struct gw_device *d);
 void report_progress(struct gw_device *d, uint32_t bytes, uint32_t total);
 void report_reply(struct gw *gw, const struct gw_command *command, bool ok, bool duplicate, const char *reason,
                   const char *detail);
+/** What the channels say, and what is wrong with them; retained. */
+void report_channels(struct gw *gw);
 void report_presence(struct gw *gw, bool online, uint64_t seq);
 /** The last will into caller's buffers. */
 void report_will(struct gw *gw, uint64_t seq, char topic[TOPIC_MAX], char *payload, size_t capacity,

@@ -35,6 +35,8 @@ static cJSON *build(const struct gw_device *d)
         (void) cJSON_AddStringToObject(job, "sha256", hex);
         (void) cJSON_AddNumberToObject(job, "size", d->job.size);
         (void) cJSON_AddBoolToObject(job, "retry", d->job.retry);
+        if (d->job.channel[0] != '\0')
+            (void) cJSON_AddStringToObject(job, "channel", d->job.channel);
     }
     if (d->has_header) {
         gw_hex(d->header, FOTA_HEADER_SIZE, hex);
@@ -86,6 +88,8 @@ static bool load_job(struct gw_device *d, const cJSON *job)
         !cJSON_IsNumber(size) || size->valuedouble < 0.0 || size->valuedouble > (double) FOTA_PACKAGE_MAX)
         return false;
     d->job.size = (uint32_t) size->valuedouble;
+    if (!copy(job, "channel", d->job.channel, sizeof d->job.channel))
+        d->job.channel[0] = '\0';
     d->job.retry = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(job, "retry"));
     return true;
 }

@@ -113,6 +113,10 @@ void report_state(struct gw_device *d)
     (void) cJSON_AddStringToObject(json, "device", d->config->name);
     (void) cJSON_AddStringToObject(json, "state", gw_state_name(d->state));
     (void) cJSON_AddStringToObject(json, "job", d->has_job ? d->job.id : "");
+    if (d->has_job && d->job.channel[0] != '\0') {
+        (void) cJSON_AddStringToObject(json, "origin", "channel");
+        (void) cJSON_AddStringToObject(json, "channel", d->job.channel);
+    }
     (void) cJSON_AddStringToObject(json, "reason", d->reason);
     (void) cJSON_AddStringToObject(json, "detail", d->detail);
     if (d->contact)
@@ -170,6 +174,35 @@ void report_reply(struct gw *gw, const struct gw_command *command, bool ok, bool
     (void) cJSON_AddStringToObject(json, "reason", reason);
     (void) cJSON_AddStringToObject(json, "detail", detail);
     (void) send(gw, NULL, "reply", json, 1, false);
+}
+
+void report_channels(struct gw *gw)
+{
+    cJSON *json, *list;
+
+    if (gw->mqtt != GW_MQTT_ON || gw->config.channel_count == 0)
+        return;
+    json = begin(record_seq_next(gw));
+    list = cJSON_AddArrayToObject(json, "channels");
+    for (unsigned i = 0; i < gw->config.channel_count; i++) {
+        const struct gw_channel *c = &gw->channel[i];
+        cJSON *item = cJSON_CreateObject();
+        char text[GW_UUID_TEXT];
+
+        (void) cJSON_AddItemToArray(list, item);
+        (void) cJSON_AddStringToObject(item, "channel", c->config->name);
+        gw_uuid_text(c->config->product, text);
+        (void) cJSON_AddStringToObject(item, "product", text);
+        if (c->has_index) {
+            (void) cJSON_AddNumberToObject(item, "sequence", c->index.sequence);
+            add_version(item, "version", &c->index.version);
+            add_hex(item, "identity", c->index.identity, FOTA_IDENTITY_SIZE);
+            gw_time_text(c->index.expiry * 1000u, text);
+            (void) cJSON_AddStringToObject(item, "expiry", text);
+        }
+        (void) cJSON_AddStringToObject(item, "problem", c->problem);
+    }
+    (void) send(gw, NULL, "channels", json, 1, true);
 }
 
 void report_presence(struct gw *gw, bool online, uint64_t seq)

@@ -9,6 +9,7 @@
 
 #include "fota/error.h"
 #include "fota/package.h"
+#include "gw/channel.h"
 #include "gw/chunk.h"
 #include "gw/job.h"
 
@@ -45,12 +46,16 @@ struct gw_fetch_env {
     uint32_t chunk_size;                /* 1024 or 2048; 0: the latter */
     bool fallback;                      /* MQTT for a hub's URL that HTTP does not get through to */
     gw_explain explain;                 /* NULL: the error's own sentence, which knows no values */
+    /** Headers for a channel's package; NULL: none. @return 0 or -1: no credentials now. */
+    int (*authorize)(void *ctx, const char *channel, const char *url, struct gw_auth *auth);
+    void *authorize_ctx;
 };
 
 struct gw_fetch {
     enum gw_fetch_state state;
     uint8_t digest[GW_DIGEST_SIZE];
     char url[GW_URL_MAX + 1u];
+    char channel[32];   /* of the job: then in pieces with If-Match, signed where the channel has credentials */
     uint32_t size;      /* that the job gave, 0: none */
     uint32_t have;      /* bytes in the cache; in CHECK: all */
     uint32_t total;     /* 0: not known yet */
@@ -62,6 +67,7 @@ struct gw_fetch {
     int handle;
     bool cached, resumed, asked_range;
     char etag[GW_ETAG_MAX];
+    uint32_t piece, retry_after;
     uint32_t retries, high, synced, checked;
     uint64_t since, heard_at, retry_at;
     bool by_mqtt;             /* the present attempt, or the one before */

@@ -7,6 +7,7 @@
 #ifndef GW_GW_H
 #define GW_GW_H
 
+#include "gw/channel.h"
 #include "gw/fetch.h"
 #include "gw/job.h"
 #include "gw/push.h"
@@ -82,8 +83,10 @@ struct gw_config {
     uint32_t cache_files, cache_bytes; /* 0: the defaults */
     uint32_t stall_ms, retry_ms;       /* of downloads; 0: the defaults */
     uint32_t chunk_size;               /* of chunks over MQTT, 1024 or 2048; 0: the latter */
-    bool no_fallback;                  /* MQTT only where a job says so */
-    gw_explain explain;                /* may be NULL, see fetch.h */
+    const struct gw_channel_config *channels;
+    unsigned channel_count; /* 0 … GW_CHANNELS_MAX */
+    bool no_fallback;       /* MQTT only where a job says so */
+    gw_explain explain;     /* may be NULL, see fetch.h */
     bool debug_frames;
 };
 
@@ -130,6 +133,7 @@ struct gw {
     struct gw_config config;
     struct gw_ports ports;
     struct gw_device device[GW_DEVICES_MAX];
+    struct gw_channel channel[GW_CHANNELS_MAX];
     struct gw_fetch fetch[GW_FETCHES_MAX];
     struct gw_fetch_env fetch_env;
     struct gw_chunk_port chunk_port;

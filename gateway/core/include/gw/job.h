@@ -20,6 +20,7 @@ struct gw_job {
     uint8_t sha256[GW_DIGEST_SIZE];
     uint32_t size; /* 0: not given */
     bool retry;
+    char channel[32]; /* that started it by itself, "": commanded */
 };
 
 struct gw_command {

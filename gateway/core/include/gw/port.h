@@ -63,9 +63,12 @@ struct gw_logger {
 #define GW_ETAG_MAX 128u
 
 struct gw_http_request {
-    const char *url;      /* http:// or https:// */
-    uint32_t from;        /* first byte that is wanted; 0: no Range header */
-    const char *if_range; /* strong validator for If-Range, NULL: none */
+    const char *url;            /* http:// or https:// */
+    uint32_t from;              /* first byte that is wanted; 0: no Range header */
+    const char *if_range;       /* strong validator for If-Range, NULL: none */
+    uint32_t length;            /* bytes from `from` on that are wanted; 0: all, and no Range header when `from` is 0 */
+    const char *const *headers; /* more of them, whole lines without an end; copied */
+    unsigned header_count;
 };
 
 struct gw_http_head {
@@ -73,6 +76,7 @@ struct gw_http_head {
     int64_t length;         /* Content-Length of this answer, -1: not said */
     int64_t range_from;     /* 206: first byte of Content-Range, -1: not said or malformed */
     int64_t range_total;    /* 206: length of the whole from Content-Range, -1: "*" or not said */
+    uint32_t retry_after;   /* seconds of Retry-After, 0: not said, or a date */
     char etag[GW_ETAG_MAX]; /* as sent, with its quotes; empty when there was none or it is too long */
 };
 
