@@ -63,6 +63,26 @@ static const char *const migrations[HUB_DB_VERSION] = {
     "  CHECK ((ended IS NULL) = (active_release IS NOT NULL)));"
     "CREATE UNIQUE INDEX one_update_a_device ON updates (gateway, device) WHERE ended IS NULL;"
     "CREATE INDEX active_releases ON updates (active_release) WHERE active_release IS NOT NULL;",
+
+    /* 2: updates that a gateway started by itself. They hold no release of ours. */
+    "CREATE TABLE updates_2 ("
+    "  id INTEGER PRIMARY KEY,"
+    "  job TEXT NOT NULL UNIQUE,"
+    "  gateway TEXT NOT NULL, device TEXT NOT NULL,"
+    "  release TEXT NOT NULL,"
+    "  active_release TEXT REFERENCES releases (sha256) ON DELETE RESTRICT,"
+    "  size INTEGER NOT NULL, version TEXT NOT NULL, retry INTEGER NOT NULL,"
+    "  state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,"
+    "  started INTEGER NOT NULL, ended INTEGER,"
+    "  ended_by_hub INTEGER NOT NULL DEFAULT 0, cancelling INTEGER NOT NULL DEFAULT 0,"
+    "  origin TEXT NOT NULL DEFAULT ''," /* '': this hub */
+    "  FOREIGN KEY (gateway, device) REFERENCES devices ON DELETE CASCADE,"
+    "  CHECK ((ended IS NULL AND origin = '') = (active_release IS NOT NULL)));"
+    "INSERT INTO updates_2 SELECT *, '' FROM updates;"
+    "DROP TABLE updates;"
+    "ALTER TABLE updates_2 RENAME TO updates;"
+    "CREATE UNIQUE INDEX one_update_a_device ON updates (gateway, device) WHERE ended IS NULL;"
+    "CREATE INDEX active_releases ON updates (active_release) WHERE active_release IS NOT NULL;",
 };
 
 static int execute(struct hub_db *db, const char *statements)

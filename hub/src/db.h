@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /** The schema that this program writes (PRAGMA user_version). */
-#define HUB_DB_VERSION 1
+#define HUB_DB_VERSION 2
 
 struct hub_db {
     sqlite3 *sql;

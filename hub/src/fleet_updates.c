@@ -129,6 +129,48 @@ static bool same_device(const struct hub_update *u, const char *gateway, const c
     return strcmp(u->gateway, gateway) == 0 && strcmp(u->device, device) == 0;
 }
 
+static void target_text(const cJSON *target, const char *member, char *out, size_t size)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(target, member);
+    hub_copy(out, size, cJSON_IsString(item) ? item->valuestring : "");
+}
+
+static void read_target(const struct hub_device *d, struct hub_update *u)
+{
+    cJSON *target = cJSON_Parse(d->target);
+    target_text(target, "sha256", u->release, sizeof u->release);
+    target_text(target, "version", u->version, sizeof u->version);
+    cJSON_Delete(target);
+}
+
+/* An update that a gateway has started by itself (docs/channel.md) is recorded like one of ours; what its package is
+ * becomes known with its first state, and its version when the gateway has checked it. */
+static int adopt(struct hub_fleet *fleet, const struct hub_device *d)
+{
+    struct hub_update u = {.started = hub_now_ms()};
+    read_target(d, &u);
+    hub_copy(u.job, sizeof u.job, d->job);
+    hub_copy(u.gateway, sizeof u.gateway, d->gateway);
+    hub_copy(u.device, sizeof u.device, d->device);
+    hub_copy(u.state, sizeof u.state, d->state);
+    hub_copy(u.reason, sizeof u.reason, d->reason);
+    hub_copy(u.detail, sizeof u.detail, d->detail);
+    hub_copy(u.origin, sizeof u.origin, d->origin);
+    int rc = hub_update_insert(fleet->db, &u);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0; /* one of ours is under way: the gateway refuses it, and the history has both */
+    hub_log(HUB_LOG_INFO, "update %s of %s/%s, started by its gateway (%s)", u.job, u.gateway, u.device, u.origin);
+    if (hub_state_ends(d->state)) {
+        u.ended = u.started;
+        return hub_update_put(fleet->db, &u) == 0 ? 0 : -1;
+    }
+    struct hub_active *a = add(fleet, &u);
+    if (a == NULL)
+        return -1;
+    a->sent = true;
+    return 0;
+}
+
 /* The device's word on an update that has ended here. A timer of the hub is only a guess, the device's word counts; and
  * a device that ended one way may correct itself to another end. What comes back to life must not collide with a newer
  * update of the device: then only an end is recorded. */
@@ -136,6 +178,8 @@ static int late_state(struct hub_fleet *fleet, const struct hub_device *d)
 {
     struct hub_update u;
     int rc = hub_update_get(fleet->db, d->job, &u);
+    if (rc == 1 && d->origin[0] != '\0')
+        return adopt(fleet, d);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     bool ends = hub_state_ends(d->state);
@@ -172,6 +216,8 @@ int hub_updates_state(struct hub_fleet *fleet, const struct hub_device *d)
     struct hub_update *u = &a->update;
     if (!same_device(u, d->gateway, d->device))
         return 0;
+    if (u->version[0] == '\0')
+        read_target(d, u);
     if (hub_state_ends(d->state))
         return end(fleet, a, d->state, d->reason, d->detail, false);
     bool changed =

@@ -89,6 +89,8 @@ cJSON *hub_update_json(const struct hub_update *u)
     cJSON_AddStringToObject(json, "state", u->state);
     cJSON_AddStringToObject(json, "reason", u->reason);
     cJSON_AddStringToObject(json, "detail", u->detail);
+    if (u->origin[0] != '\0')
+        cJSON_AddStringToObject(json, "origin", u->origin);
     add_time(json, "started", u->started);
     if (u->ended != 0)
         add_time(json, "ended", u->ended);

@@ -309,6 +309,9 @@ int hub_state_parse(const char *payload, size_t length, struct hub_device *out,
     if (rc == 0)
         rc = read_text(&r, "job", OPTIONAL, hub_valid_job, "a job", out->job, sizeof out->job);
     if (rc == 0)
+        rc = read_text(&r, "origin", OPTIONAL, valid_reason, "an origin of at most 15 characters", out->origin,
+                       sizeof out->origin);
+    if (rc == 0)
         rc = read_text(&r, "reason", OPTIONAL, valid_reason, "a reason of at most 32 characters", out->reason,
                        sizeof out->reason);
     if (rc == 0)

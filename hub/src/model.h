@@ -49,6 +49,8 @@ struct hub_gateway {
 int hub_gateway_put(struct hub_db *db, const struct hub_gateway *gateway);
 int hub_gateway_list(struct hub_db *db, void (*row)(void *ctx, const struct hub_gateway *gateway), void *ctx);
 
+#define HUB_ORIGIN_MAX 15u
+
 struct hub_device {
     char gateway[HUB_NAME_MAX + 1], device[HUB_NAME_MAX + 1];
     int64_t seq;
@@ -58,6 +60,7 @@ struct hub_device {
     bool confirmed;
     char target[HUB_JSON_MAX], info[HUB_JSON_MAX]; /* JSON text, "" for none */
     int64_t updated;
+    char origin[HUB_ORIGIN_MAX + 1]; /* of the job, as a message says it; not kept */
 };
 
 /** Write all of a device, new or known. */
@@ -89,9 +92,10 @@ struct hub_update {
     bool retry;
     char state[HUB_STATE_SIZE];
     char reason[HUB_REASON_MAX + 1], detail[HUB_DETAIL_MAX + 1];
-    int64_t started, ended; /* ended 0: under way */
-    bool ended_by_hub;      /* a timer of the hub ended it; the gateway may still have something to say */
-    bool cancelling;        /* a cancel was asked for */
+    int64_t started, ended;          /* ended 0: under way */
+    bool ended_by_hub;               /* a timer of the hub ended it; the gateway may still have something to say */
+    bool cancelling;                 /* a cancel was asked for */
+    char origin[HUB_ORIGIN_MAX + 1]; /* "": this hub; else who started it: "channel" */
 };
 
 /** @return 0; 1 when the device has one under way; -1. */

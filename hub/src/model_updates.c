@@ -6,27 +6,28 @@ int hub_update_insert(struct hub_db *db, const struct hub_update *u)
     int rc =
         hub_db_run(db,
                    "INSERT INTO updates (job, gateway, device, release, active_release, size, version, retry, state,"
-                   " reason, detail, started) VALUES (?1,?2,?3,?4,?4,?5,?6,?7,?8,?9,?10,?11)",
-                   "ssssisisssi", u->job, u->gateway, u->device, u->release, u->size, u->version, (int64_t) u->retry,
-                   u->state, u->reason, u->detail, u->started);
+                   " reason, detail, started, origin)"
+                   " VALUES (?1,?2,?3,?4,CASE ?12 WHEN '' THEN ?4 ELSE NULL END,?5,?6,?7,?8,?9,?10,?11,?12)",
+                   "ssssisisssis", u->job, u->gateway, u->device, u->release, u->size, u->version, (int64_t) u->retry,
+                   u->state, u->reason, u->detail, u->started, u->origin);
     return rc == SQLITE_CONSTRAINT ? 1 : rc;
 }
 
 int hub_update_put(struct hub_db *db, const struct hub_update *u)
 {
-    int rc =
-        hub_db_run(db,
-                   "UPDATE updates SET state = ?2, reason = ?3, detail = ?4, ended = nullif(?5, 0),"
-                   " active_release = CASE ?5 WHEN 0 THEN release ELSE NULL END, ended_by_hub = ?6, cancelling = ?7"
-                   " WHERE job = ?1",
-                   "ssssiii", u->job, u->state, u->reason, u->detail, u->ended, (int64_t) u->ended_by_hub,
-                   (int64_t) u->cancelling);
+    int rc = hub_db_run(db,
+                        "UPDATE updates SET state = ?2, reason = ?3, detail = ?4, ended = nullif(?5, 0),"
+                        " active_release = CASE WHEN ?5 = 0 AND origin = '' THEN release ELSE NULL END, ended_by_hub = "
+                        "?6, cancelling = ?7,"
+                        " version = CASE version WHEN '' THEN ?8 ELSE version END WHERE job = ?1",
+                        "ssssiiis", u->job, u->state, u->reason, u->detail, u->ended, (int64_t) u->ended_by_hub,
+                        (int64_t) u->cancelling, u->version);
     return rc == SQLITE_CONSTRAINT ? 1 : rc;
 }
 
 #define COLUMNS                                                                                                        \
     "job, gateway, device, release, size, version, retry, state, reason, detail, started, coalesce(ended, 0),"         \
-    " ended_by_hub, cancelling"
+    " ended_by_hub, cancelling, origin"
 
 static void read_row(sqlite3_stmt *query, struct hub_update *u)
 {
@@ -44,6 +45,7 @@ static void read_row(sqlite3_stmt *query, struct hub_update *u)
     u->ended = sqlite3_column_int64(query, 11);
     u->ended_by_hub = sqlite3_column_int(query, 12) != 0;
     u->cancelling = sqlite3_column_int(query, 13) != 0;
+    hub_db_text(query, 14, u->origin, sizeof u->origin);
 }
 
 int hub_update_get(struct hub_db *db, const char *job, struct hub_update *update)

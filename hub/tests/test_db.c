@@ -124,7 +124,8 @@ static void steps(void **state)
     (void) state;
     static const char more[] =
         "ALTER TABLE releases ADD COLUMN channel TEXT NOT NULL DEFAULT 'stable';"
-        "CREATE INDEX channels ON releases (channel);";
+        "CREATE INDEX channels ON releases (channel);"
+        "ALTER TABLE updates ADD COLUMN origin TEXT NOT NULL DEFAULT '';"; /* as version 2 has it */
     static const char *const broken[] = {schema_v1, more,
                                          "CREATE TABLE groups (name TEXT); INSERT INTO nowhere VALUES (1);"};
     static const char *const good[] = {schema_v1, more, "CREATE TABLE groups (name TEXT)"};

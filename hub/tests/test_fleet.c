@@ -207,6 +207,40 @@ static void late_word_beside_a_newer_update(void **state)
     expect(w, first.job, "confirmed", "", true);
 }
 
+static void says_channel(struct world *w, const char *state, const char *job)
+{
+    say(w, "fota/v1/gw1/board1/state",
+        "\"state\":\"%s\",\"job\":\"%s\",\"origin\":\"channel\",\"target\":{\"version\":\"2.0.0\",\"sha256\":\"" SHA
+        "\"}",
+        state, job);
+}
+
+/* A gateway has started an update by itself: it is recorded, it keeps ours out, and can be cancelled. */
+static void started_by_a_channel(void **state)
+{
+    struct world *w = *state;
+    struct hub_update u;
+    struct hub_error e;
+    says_channel(w, "download", "channel-stable-1");
+    expect(w, "channel-stable-1", "download", "", false);
+    assert_int_equal(hub_update_get(&w->db, "channel-stable-1", &u), 0);
+    assert_string_equal(u.origin, "channel");
+    assert_string_equal(u.version, "2.0.0");
+    assert_string_equal(u.release, SHA);
+    assert_int_equal(hub_fleet_start(w->fleet, "gw1", "board1", SHA, false, &u, &e), -1);
+    assert_string_equal(e.code, "busy");
+    hub_fleet_free(w->fleet);
+    open_fleet(w);
+    says_channel(w, "write", "channel-stable-1");
+    says_channel(w, "confirmed", "channel-stable-1");
+    expect(w, "channel-stable-1", "confirmed", "", true);
+    says_channel(w, "failed", "channel-stable-2"); /* the hub was away meanwhile */
+    expect(w, "channel-stable-2", "failed", "", true);
+    u = start(w);
+    says_channel(w, "download", "channel-stable-3"); /* beside one of ours: ours stays */
+    assert_int_equal(hub_update_get(&w->db, "channel-stable-3", &u), 1);
+}
+
 static void silence(void **state)
 {
     struct world *w = *state;
@@ -402,6 +436,7 @@ int main(void)
                                        TEST(older_messages_are_dropped),
                                        TEST(no_answer),
                                        TEST(late_word_beside_a_newer_update),
+                                       TEST(started_by_a_channel),
                                        TEST(silence),
                                        TEST(broker_comes_later),
                                        TEST(cancelling),

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "fota/channel.h"
+#include "fota/package.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
