@@ -205,7 +205,7 @@ static int upload(struct publishing *p, const struct pack_buffer *file, struct p
     e = objects_get(&p->objects, p->package_name, FOTA_PACKAGE_MAX, &there, etag, error);
     if (e != FOTA_OK && e != FOTA_E_NO_IMAGE)
         return e;
-    same = e == FOTA_OK && there.data != NULL && there.size == file->size &&
+    same = e == FOTA_OK && there.data != NULL && file->data != NULL && there.size == file->size &&
            memcmp(there.data, file->data, file->size) == 0;
     pack_buffer_free(&there);
     if (same)

@@ -129,6 +129,8 @@ static int set_up(void **state)
     struct bench *b = calloc(1, sizeof *b);
     struct pack_message message;
 
+    if (b == NULL)
+        return -1;
     assert_int_equal(pack_key_generate(&b->key, &message), FOTA_OK);
     fake_storage_init(&b->storage);
     b->unix_base = START;
