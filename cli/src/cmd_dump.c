@@ -220,7 +220,7 @@ static int dump_options(const struct dump *d, struct rom_session *s, struct pack
         cJSON_AddBoolToObject(j, "watchdog_in_hardware", (o.user & 0x20u) == 0);
         cJSON *list = cJSON_AddArrayToObject(j, "write_protected");
         for (unsigned n = 0; n < FOTA_SECTOR_COUNT; n++)
-            if ((o.write >> n & 1u) == 0)
+            if (((uint32_t) o.write >> n & 1u) == 0)
                 cJSON_AddItemToArray(list, cJSON_CreateNumber(n));
         return cli_json(j) == CLI_OK ? FOTA_OK : FOTA_E_IO;
     }
@@ -228,7 +228,7 @@ static int dump_options(const struct dump *d, struct rom_session *s, struct pack
                   rdp, bor == 0 ? "off" : "level ", bor,
                   (o.user & 0x20u) == 0 ? "started by hardware" : "started by software");
     for (unsigned n = 0; n < FOTA_SECTOR_COUNT; n++)
-        if ((o.write >> n & 1u) == 0)
+        if (((uint32_t) o.write >> n & 1u) == 0)
             (void) printf(" sector %u", n);
     (void) puts(o.write == 0x0FFFu ? " nothing" : "");
     return FOTA_OK;

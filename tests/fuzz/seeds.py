@@ -59,6 +59,11 @@ def main():
     for kind, payload in ((1, b"\1"), (2, b"\0\0\0\0" + header), (3, b"\0\0\0\0" + bytes(64)), (4, b""), (5, b""), (6, b""), (7, b"\1"), (8, b""), (9, struct.pack("<I", 921600))):
         seed("link", f"request-{kind}", bytes([1, kind, 7, 0]) + struct.pack("<H", len(payload)) + payload)
     seed("link", "raw", b"\0" + b"\x01\x02\x03\x00" * 8)
+    get = b"\xff" + bytes([11, 0x31, 0, 1, 2, 0x11, 0x21, 0x31, 0x44, 0x63, 0x73, 0x82, 0x92]) + b"\xff"
+    for wire in (0, 1):  # entering; then each call with acknowledgements all the way
+        seed("rom", f"enter-{wire}", bytes([wire, 0]) + bytes(5) + b"\xff" + get + b"\xff\x01\x04\x13\xff" + b"\xff\xff\xff\x91")
+        for what in range(1, 10):
+            seed("rom", f"call-{what}-{wire}", bytes([wire, what]) + bytes([0, 0, 0, 0, 16, 3]) + b"\xff" * 90)
     for how in range(0, 64, 5):
         info = bytes([0, 0, 0, 0, 0, 0, 0xFF, 0, 0, 3]) + bytes(100)
         seed("push", f"{how}", bytes([how]) + (bytes([7, 120]) + info + bytes(10)) * 3)
