@@ -131,6 +131,8 @@ static void find_any(const struct fota_boot_state *state, uint32_t floor, const 
     struct fota_slot_image image;
 
     for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++) {
+        if ((state->spoiled >> slot & 1u) != 0)
+            continue; /* an erase was begun there: what reads well may not hold */
         if (view->check(view->ctx, slot, &image) != FOTA_OK || image.header.counter < floor ||
             fota_journal_rejected(state, image.identity) != FOTA_OK ||
             (d->reject == slot && memcmp(d->reject_identity, image.identity, FOTA_IDENTITY_SHORT) == 0))

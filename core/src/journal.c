@@ -128,6 +128,13 @@ static void set_candidate(struct fota_boot_state *state, const struct fota_recor
     end_install(state, record->slot);
 }
 
+/* No erase of this slot is half done. */
+static void whole(struct fota_boot_state *state, unsigned slot)
+{
+    if (slot < FOTA_SLOT_COUNT)
+        state->spoiled &= (uint8_t) ~(1u << slot);
+}
+
 static void fold(struct fota_boot_state *state, const struct fota_record *record)
 {
     if (record->type <= FOTA_RECORD_TRIAL && record->slot >= FOTA_SLOT_COUNT)
@@ -139,8 +146,10 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
             state->floor = record->arg;
         no_candidate(state);
         end_install(state, record->slot);
+        whole(state, record->slot);
         break;
     case FOTA_RECORD_PENDING:
+        whole(state, record->slot);
         set_candidate(state, record, FOTA_TRIAL_PENDING);
         break;
     case FOTA_RECORD_TRIAL:
@@ -163,9 +172,12 @@ static void fold(struct fota_boot_state *state, const struct fota_record *record
             no_candidate(state);
         break;
     case FOTA_RECORD_ERASING:
+        if (record->slot < FOTA_SLOT_COUNT)
+            state->spoiled |= (uint8_t) (1u << record->slot);
         state->erased &= (uint16_t) ~(1u << (record->arg % 16u));
         break;
     case FOTA_RECORD_ERASED:
+        whole(state, record->slot);
         state->erased |= (uint16_t) (1u << (record->arg % 16u));
         break;
     case FOTA_RECORD_PROGRESS:
@@ -381,11 +393,17 @@ struct copy {
 
 static void copy_record(struct copy *c, const struct fota_record *record)
 {
-    union place p = {.r = {.sequence = c->base + c->used, .record = *record}};
+    union place p = {.r = {.record = *record}};
 
-    seal(&p);
-    if (c->error == FOTA_OK)
+    if (c->error != FOTA_OK)
+        return;
+    for (unsigned tries = 0; tries < APPEND_TRIES; tries++) { /* a worn place is left out, as by an append */
+        p.r.sequence = c->base + c->used;
+        seal(&p);
         c->error = program_at(c->journal, c->bank, c->used++, &p);
+        if (c->error != FOTA_E_FLASH)
+            return;
+    }
 }
 
 static void copy_part(struct copy *c, uint8_t type, const struct fota_image_ref *image, int16_t reason, uint32_t arg)
@@ -432,6 +450,11 @@ static void copy_state(struct copy *c)
     }
     if (s->trial == FOTA_TRIAL_PENDING)
         copy_part(c, FOTA_RECORD_PENDING, &s->candidate, 0, 0);
+    for (unsigned slot = 0; slot < FOTA_SLOT_COUNT; slot++)
+        if ((s->spoiled >> slot & 1u) != 0) { /* some sector: which one does not matter any more */
+            none.slot = (uint8_t) slot;
+            copy_part(c, FOTA_RECORD_ERASING, &none, 0, FOTA_SECTOR_COUNT);
+        }
 }
 
 static int write_head(struct fota_journal *j, unsigned bank, uint32_t base)
@@ -443,6 +466,14 @@ static int write_head(struct fota_journal *j, unsigned bank, uint32_t base)
     p.head.magic = FOTA_JOURNAL_MAGIC;
     seal(&p);
     return program_at(j, bank, 0, &p);
+}
+
+/* Where an erase is torn, a bank may be left with a good head and half of its records. */
+static void void_head(const struct fota_journal *j, unsigned bank)
+{
+    static const union place nothing;
+
+    (void) program_at(j, bank, 0, &nothing); /* what an earlier erase left half done may not read back */
 }
 
 /* Write a bank whole; its head comes last, so it counts for nothing before. */
@@ -465,13 +496,12 @@ static int write_bank(struct fota_journal *j, unsigned bank, uint32_t base)
  * half of its records, and that must never be taken for the journal. */
 static int clean_spare(struct fota_journal *j)
 {
-    static const union place void_head;
     struct fota_record record = {.type = FOTA_RECORD_CLEAN, .slot = FOTA_SLOT_NONE};
     int error = write_head(j, j->bank, j->base);
 
     if (error != FOTA_OK)
         return error;
-    (void) program_at(j, j->bank ^ 1u, 0, &void_head); /* what an earlier erase left half done may not read back */
+    void_head(j, j->bank ^ 1u);
     error = j->flash->erase(j->flash->ctx, fota_journal_sector(j->bank ^ 1u));
     return error == FOTA_OK ? fota_journal_append(j, &record) : error;
 }
@@ -483,6 +513,8 @@ static int compact(struct fota_journal *j)
     struct fota_record record = {.type = FOTA_RECORD_DIRTY, .slot = FOTA_SLOT_NONE};
     int error = j->present ? fota_journal_append(j, &record) : FOTA_OK;
 
+    if (error == FOTA_E_JOURNAL_FULL) /* no place for it: then the head that it would outdo must go first */
+        void_head(j, j->bank ^ 1u);
     if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
         error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
     return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;

@@ -364,6 +364,32 @@ static void factory_images(void **state)
     assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE);
 }
 
+/* An erase that was begun may be cut and leave code that reads well and does not hold: such a slot holds nothing. */
+static void a_slot_that_was_about_to_be_erased(void **state)
+{
+    struct fota_record install = test_record(FOTA_RECORD_INSTALL, 0, 9, 3000),
+                       erasing = test_record(FOTA_RECORD_ERASING, 0, 9, 1);
+
+    (void) state;
+    device_init(&device, &flash);
+    assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE); /* makes the journal */
+    flash_image(&flash, &image, 0);
+    assert_int_equal(fota_journal_append(&device.journal, &install), FOTA_OK);
+    assert_int_equal(fota_journal_append(&device.journal, &erasing), FOTA_OK);
+    for (unsigned i = 0; i < 2u; i++) {
+        assert_int_equal(boot(FOTA_RESET_OTHER), FOTA_SLOT_NONE);
+        while (i == 0 && FOTA_JOURNAL_RECORDS - device.journal.used > 319u) { /* and so after a compaction */
+            struct fota_record nothing = test_record(FOTA_RECORD_ALLOWED, 0xFF, 200, 0);
+
+            assert_int_equal(fota_journal_append(&device.journal, &nothing), FOTA_OK);
+        }
+    }
+    assert_int_equal(device.journal.bank, 1);
+    assert_int_equal(device.journal.state.spoiled, 1);
+    flash_image(&flash, &other, 1);
+    assert_int_equal(boot(FOTA_RESET_OTHER), 1);
+}
+
 static bool sure(const struct fota_decision *d, uint32_t floor)
 {
     uint32_t answer = fota_boot_sure(&flash.port, floor, d);
@@ -529,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_slot_that_changes_its_mind),
         cmocka_unit_test_setup(records_of_a_decision, setup),
         cmocka_unit_test_setup(factory_images, setup),
+        cmocka_unit_test_setup(a_slot_that_was_about_to_be_erased, setup),
         cmocka_unit_test_setup(the_second_look, setup),
         cmocka_unit_test_setup(each_cause_ends_a_trial, setup),
         cmocka_unit_test_setup(nothing_is_inherited, setup),

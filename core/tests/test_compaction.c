@@ -269,6 +269,40 @@ static void a_head_that_reads_well_too_late(void **state)
     expect_same_state_after_compaction();
 }
 
+/* The same with no place left for the record that makes the older bank go on: the newer one's head goes before its
+ * erase. */
+static void a_full_journal_voids_the_other_head(void **state)
+{
+    static const uint8_t zeros[32];
+    uint8_t *bank;
+    jmp_buf power_lost;
+
+    (void) state;
+    add(FOTA_RECORD_CONFIRMED, 0, 1, 5);
+    fill(FOTA_JOURNAL_RESERVED);
+    for (unsigned i = 0; journal.used < FOTA_JOURNAL_RECORDS; i++)
+        add(FOTA_RECORD_REJECTED, 1, (uint8_t) (2u + i % 2u), 0);
+    flash.bad_sector[11] = true;
+    assert_int_equal(fota_journal_maintain(&journal), FOTA_E_FLASH);
+    flash.bad_sector[11] = false;
+    assert_int_equal(journal.bank, 1);
+    bank = ram_flash_at(&flash, 0x080C0000);
+    put_head(0, 1);
+    memset(bank + 28, 0xFF, 4); /* torn in its last word */
+    reopen();
+    assert_int_equal(journal.bank, 0);
+    if (setjmp(power_lost) == 0) {
+        ram_flash_cut_at(&flash, RAM_CUT_BEFORE, flash.ops + 8u, 0, &power_lost);
+        (void) fota_journal_maintain(&journal);
+        fail_msg("this was to be cut");
+    }
+    assert_int_equal(flash.erases[10], 2); /* not yet a third time */
+    assert_memory_equal(bank, zeros, sizeof zeros);
+    reopen();
+    assert_int_equal(journal.bank, 0);
+    expect_same_state_after_compaction();
+}
+
 /* --- faults ------------------------------------------------------------------------------------------------- */
 
 static void a_new_bank_that_fails(void **state)
@@ -281,8 +315,8 @@ static void a_new_bank_that_fails(void **state)
     before = test_meaning(&journal.state);
     for (unsigned fault = 0; fault < 3u; fault++) {
         flash.bad_sector[10] = fault == 0;
-        flash.bad_from = fault == 1u ? 0x080C0024u : 0x080C0004u; /* the first record; the head */
-        flash.bad_to = fault == 0 ? 0 : flash.bad_from + 4u;
+        flash.bad_from = fault == 1u ? 0x080C0024u : 0x080C0004u; /* as many places as an append tries; the head */
+        flash.bad_to = fault == 0 ? 0 : fault == 1u ? flash.bad_from + 4u * 32u : flash.bad_from + 4u;
         assert_int_equal(fota_journal_maintain(&journal), FOTA_E_FLASH);
         struct fota_boot_state after = test_meaning(&journal.state);
         assert_memory_equal(&after, &before, sizeof after);
@@ -296,6 +330,19 @@ static void a_new_bank_that_fails(void **state)
     assert_int_equal(fota_journal_maintain(&journal), FOTA_E_SUPPLY);
     flash.supply_low = false;
     expect_same_state_after_compaction();
+}
+
+/* A worn place in the new bank is left out. */
+static void a_new_bank_with_a_worn_place(void **state)
+{
+    (void) state;
+    add(FOTA_RECORD_CONFIRMED, 0, 1, 5);
+    add(FOTA_RECORD_REJECTED, 1, 2, 0);
+    fill(319);
+    flash.bad_from = 0x080C0044u;
+    flash.bad_to = flash.bad_from + 4u;
+    expect_same_state_after_compaction();
+    assert_int_equal(journal.bank, 1);
 }
 
 static void an_old_bank_that_cannot_be_erased(void **state)
@@ -327,7 +374,9 @@ int main(void)
         cmocka_unit_test_setup(unknown_records_leave_half_free, setup),
         cmocka_unit_test_setup(the_newest_bank, setup),
         cmocka_unit_test_setup(a_head_that_reads_well_too_late, setup),
+        cmocka_unit_test_setup(a_full_journal_voids_the_other_head, setup),
         cmocka_unit_test_setup(a_new_bank_that_fails, setup),
+        cmocka_unit_test_setup(a_new_bank_with_a_worn_place, setup),
         cmocka_unit_test_setup(an_old_bank_that_cannot_be_erased, setup),
     };
 

@@ -86,14 +86,17 @@ static int check_slot(void *ctx, unsigned slot, struct fota_slot_image *image)
 
 static const struct fota_slot_view view = {.ctx = &boot.config, .check = check_slot};
 
-static void decide(enum fota_reset_cause cause)
+/* @param request what the application asked for: kept for the next boot where what follows from it cannot be recorded.
+ */
+static void decide(enum fota_reset_cause cause, uint32_t request)
 {
     /* A journal that cannot be read or written is handled like none: nothing is tried that cannot be
      * recorded. */
     if (fota_journal_open(&boot.journal, &chip_flash) == FOTA_OK && fota_journal_settle(&boot.journal) == FOTA_OK)
         (void) fota_journal_maintain(&boot.journal);
     fota_boot_decide(&boot.journal.state, cause, boot.config.target.floor, &view, &boot.decision);
-    (void) fota_boot_record_reject(&boot.journal, &boot.decision);
+    if (fota_boot_record_reject(&boot.journal, &boot.decision) != FOTA_OK)
+        backup_write(BACKUP_REQUEST, request);
 }
 
 _Noreturn static void start_application(void)
@@ -273,7 +276,7 @@ _Noreturn void bootloader(void)
     (void) clock_fast(boot.config.hse_hz);
     start_lines();
     watchdog_stretch();
-    decide(cause);
+    decide(cause, request);
     prepare_server(configured);
     (void) listen(EARLY_PIECES);
     if (request == BACKUP_LOADER || boot.server[LINE_UART].stay || boot.server[LINE_SPI].stay ||

@@ -323,6 +323,34 @@ static void test_one_elf_is_enough(void **state)
     rig_destroy(rig);
 }
 
+/* The deadline passes while the supply is too low to write: the rejection cannot be recorded, and is not forgotten. */
+static void test_rejection_at_a_low_supply(void **state)
+{
+    struct rig *rig = rig_create(NULL);
+    struct pack_buffer bad = rig_package(rig, "hello-1.2.0", NULL);
+    struct fota_link_info info;
+
+    (void) state;
+    rig_factory(rig);
+    rig_start(rig, &bad, false);
+    while (rig_step(rig) && strstr(rig->text, "hello 1.2.0 in slot B, trial 1") == NULL)
+        continue;
+    board_supply(rig->board, 2500);
+    assert_true(rig_run_until(rig, "hello 1.0.0 in slot A", 30u * RIG_SECOND));
+    assert_true(rig_query(rig, &info));
+    assert_int_equal(info.trial, FOTA_TRIAL_RUNNING); /* as the journal has it */
+    board_supply(rig->board, 3300);
+    board_nrst(rig->board, true);
+    (void) board_run(rig->board, RIG_SECOND / 100u);
+    board_nrst(rig->board, false);
+    assert_true(rig_run_until(rig, "hello 1.0.0 in slot A, confirmed", 3u * RIG_SECOND));
+    assert_true(rig_query(rig, &info));
+    assert_int_equal(info.trial, FOTA_TRIAL_NONE);
+    assert_int_equal(info.last_reason, FOTA_E_DEADLINE);
+    pack_buffer_free(&bad);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_wrong_code),
         cmocka_unit_test(test_floor),
         cmocka_unit_test(test_one_elf_is_enough),
+        cmocka_unit_test(test_rejection_at_a_low_supply),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

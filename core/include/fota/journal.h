@@ -61,6 +61,8 @@ struct fota_boot_state {
     struct fota_link_reject rejects[FOTA_REJECTS]; /* oldest first */
     struct fota_image_ref install;                 /* an install that has begun and not ended */
     uint32_t install_size, install_next;           /* bytes of code; all before install_next is programmed */
+    uint8_t
+        spoiled; /* slots, a bit each, in which an erase was begun and not ended: what reads well there may not hold */
     uint16_t erased; /* sectors, a bit each, erased whole since this install began and not erased anew */
 };
 

@@ -31,6 +31,7 @@ static inline struct fota_boot_state test_meaning(const struct fota_boot_state *
     s.trial = state->trial;
     s.attempts = state->attempts;
     s.floor = state->floor;
+    s.spoiled = state->spoiled;
     s.reject_count = state->reject_count;
     memcpy(s.rejects, state->rejects, state->reject_count * sizeof s.rejects[0]);
     if (state->install.slot != FOTA_SLOT_NONE) {

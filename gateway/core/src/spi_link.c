@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCKS 64u       /* read in one call at most: a slave that babbles does not keep us */
-#define PROBE_BLOCKS 16u /* for the answer to INFO in another mode, a millisecond apart at least */
+#define BLOCKS 64u /* read in one call at most: a slave that babbles does not keep us */
+#define PROBE_BYTES 2000u
+#define PROBE_BLOCKS 16u /* for the answer to INFO in another mode */
 #define PROBE_WAIT_MS 20u
 
 static size_t held(const struct gw_spi_link *l)
@@ -94,40 +95,42 @@ static int spi_write(void *ctx, const uint8_t *data, size_t length)
 
 /* --- what is wrong? --------------------------------------------------------------------------------------------- */
 
-static void wait_ms(const struct gw_spi_link *l, uint32_t ms)
+/* Clock zeros and look for a response in what comes. @return 1 when there is one, -1 when the master has gone, else 0.
+ */
+static int look(struct gw_spi_link *l, size_t length)
 {
-    static const uint8_t zero;
-    uint64_t end = l->clock->monotonic_ms(l->clock->ctx) + ms;
-    uint8_t in;
+    static const uint8_t zeros[GW_SPI_BLOCK];
+    uint8_t in[GW_SPI_BLOCK];
+    struct fota_frame frame;
 
-    /* each transfer takes time as well, on a master whose clock stands still between two of them, too */
-    for (unsigned i = 0; i < GW_SPI_PIECE && l->clock->monotonic_ms(l->clock->ctx) < end; i++)
-        if (l->spi->transfer(l->spi->ctx, &zero, &in, 1) != 0)
-            return;
+    if (l->spi->transfer(l->spi->ctx, zeros, in, length) != 0)
+        return -1;
+    for (size_t i = 0; i < length; i++)
+        if (fota_link_rx_byte(&l->rx, in[i], &frame) && (frame.type & FOTA_LINK_RESPONSE) != 0)
+            return 1;
+    return 0;
 }
 
-/* Does the device answer INFO in this mode? */
+/* Does the device answer INFO in this mode? First a byte at a time, while it thinks; each takes time on the wire as
+ * well, also with a clock that stands still between two transfers. */
 static bool answers(struct gw_spi_link *l, unsigned mode)
 {
-    static const uint8_t zeros[GW_SPI_BLOCK], none = 0;
+    static const uint8_t none = 0;
     const struct fota_frame request = {
         .version = FOTA_LINK_VERSION, .type = FOTA_LINK_INFO, .payload = &none, .length = 1};
-    uint8_t wire[FOTA_LINK_HEAD + 16u], in[GW_SPI_BLOCK];
+    uint8_t wire[FOTA_LINK_HEAD + 16u], in[FOTA_LINK_HEAD + 16u];
     size_t length = fota_frame_encode(&request, wire, sizeof wire);
-    struct fota_frame frame;
-    bool heard = false;
+    uint64_t end = l->clock->monotonic_ms(l->clock->ctx) + PROBE_WAIT_MS;
+    int heard = 0;
 
     fota_link_rx_init(&l->rx);
     if (l->spi->mode(l->spi->ctx, mode) != 0 || l->spi->transfer(l->spi->ctx, wire, in, length) != 0)
         return false;
-    wait_ms(l, PROBE_WAIT_MS);
-    for (unsigned i = 0; i < PROBE_BLOCKS && !heard; i++) {
-        if (l->spi->transfer(l->spi->ctx, zeros, in, sizeof in) != 0)
-            return false;
-        for (size_t k = 0; k < sizeof in && !heard; k++)
-            heard = fota_link_rx_byte(&l->rx, in[k], &frame) && (frame.type & FOTA_LINK_RESPONSE) != 0;
-    }
-    return heard;
+    for (unsigned i = 0; i < PROBE_BYTES && heard == 0 && l->clock->monotonic_ms(l->clock->ctx) < end; i++)
+        heard = look(l, 1);
+    for (unsigned i = 0; i < PROBE_BLOCKS && heard == 0; i++)
+        heard = look(l, GW_SPI_BLOCK);
+    return heard > 0;
 }
 
 static void spi_explain(void *ctx, char *text, size_t capacity)
