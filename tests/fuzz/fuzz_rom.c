@@ -7,9 +7,10 @@
 
 #define LIMIT_MS 120000u /* of one call: three resets, or an erase that is looked at again */
 #define DATA_MAX 700u
+#define BYTES_A_MS 60u /* over SPI at 8 MHz with 15 us between them */
 
 static struct fuzz_input in;
-static uint64_t now;
+static uint64_t now, clocked; /* ms; bytes over SPI */
 
 static int on_open(void *ctx, uint32_t baud)
 {
@@ -65,7 +66,9 @@ static int on_transfer(void *ctx, const uint8_t *out, uint8_t *back, size_t leng
     (void) ctx;
     (void) out;
     PROMISE(length >= 1 && length <= GW_SPI_PIECE);
-    now += length > 16u;
+    clocked += length;
+    now += clocked / BYTES_A_MS; /* each takes its time */
+    clocked %= BYTES_A_MS;
     for (size_t i = 0; i < length; i++)
         back[i] = in.size == 0 ? FOTA_ST_SPI_IDLE : answer();
     return 0;
