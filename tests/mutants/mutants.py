@@ -59,45 +59,58 @@ class Copy:
         return run(["patch", "-p1", "--force", "--silent", *(["-R"] if back else []), "-i", file], cwd=self.tree).returncode == 0
 
 
+def verdict(done):
+    """The line that says what is wrong with the program; None when nothing is, or when the check failed for a reason of its own: it could not run, it crashed."""
+    if done.returncode <= 0:
+        return None
+    marks = ("FAILED: ", "BOOTED", "ERROR: ", "[  FAILED", "[  ERROR")
+    line = next((text for text in done.stdout.splitlines() if text.startswith(marks) or "without any cut: " in text), None)
+    return line and line.replace("FAILED: ", "").strip("[] ").split(": slot")[0][:110]
+
+
+def try_check(argv, limit_s, name):
+    """@return what was caught, with the time that it took; None: nothing, or it was too slow to say."""
+    begun = time.monotonic()
+    try:
+        done = run(argv, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return None
+    what = verdict(done)
+    if what is None:
+        return None
+    cuts = next((f" after {line.split(' after ')[1].split(':')[0]}" for line in done.stdout.splitlines() if "failures after" in line), "")
+    return f"{name}{cuts} ({time.monotonic() - begun:.0f} s): {what}"
+
+
 def caught_by(copy, checks, seed):
     """What caught the mutant that is built, None when nothing did."""
     for check in checks:
         words = check.split()
         if words[0] in CAMPAIGNS:
-            begun = time.monotonic()
-            try:
-                done = run([os.path.join(copy.build, "tests", words[0]), *CAMPAIGNS[words[0]](seed), *words[1:]], timeout=CAMPAIGN_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                continue  # slow is not caught
-            if done.returncode != 0:
-                what = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "BOOTED"))), "?")
-                return f"{check} ({time.monotonic() - begun:.0f} s): {what.replace('FAILED: ', '')[:110]}"
-            continue
-        if words[0] != "powercut":
-            begun = time.monotonic()
-            try:
-                done = run([os.path.join(copy.build, "core", "tests", words[0])], timeout=LIMIT_S)
-            except subprocess.TimeoutExpired:
-                return f"{words[0]}: without an end"
-            if done.returncode != 0:
-                failed = [line for line in done.stdout.splitlines() if "FAILED" in line or "ERROR" in line]
-                return f"{words[0]}: {failed[0].strip('[] ') if failed else done.returncode} ({time.monotonic() - begun:.0f} s)"
-            continue
-        for share in SHARES:
-            for config in (seed % 6, (seed + 3) % 6):
-                begun = time.monotonic()
-                argv = [os.path.join(copy.build, "tests", "powercut"), "--share", str(share), "--seed", str(seed), "--failures", "1", words[1], str(config)]
-                try:
-                    done = run(argv, timeout=LIMIT_S)
-                except subprocess.TimeoutExpired:
-                    break
-                if done.returncode != 0:
-                    lines = [line for line in done.stdout.splitlines() if not line.startswith("{")]
-                    what = next((line for line in lines if "FAILED" in line or "without any cut" in line), lines[0] if lines else "?")
-                    after = next((line for line in lines if "failures after" in line), "")
-                    cuts = f" after {after.split(' after ')[1].split(':')[0]}" if after else ""
-                    return f"{check}{cuts} ({time.monotonic() - begun:.0f} s): {what.replace('FAILED: ', '').split(': slot')[0][:110]}"
+            tries = [([os.path.join(copy.build, "tests", words[0]), *CAMPAIGNS[words[0]](seed), *words[1:]], CAMPAIGN_LIMIT_S)]
+        elif words[0] != "powercut":
+            tries = [([os.path.join(copy.build, "core", "tests", words[0])], LIMIT_S)]
+        else:
+            tries = [([os.path.join(copy.build, "tests", "powercut"), "--share", str(share), "--seed", str(seed), "--failures", "1", words[1], str(config)], LIMIT_S)
+                     for share in SHARES for config in (seed % 6, (seed + 3) % 6)]
+        for argv, limit_s in tries:
+            what = try_check(argv, limit_s, check)
+            if what is not None:
+                return what
     return None
+
+
+def baseline(copy, patches, seed):
+    """Every check that is relied upon, once without any bug: it must not see one."""
+    checks = sorted({c.strip() for patch in patches for c in open(patch, encoding="utf-8").read().split("\n")[1].removeprefix("checks:").split(";")})
+    broken = copy.make([c for c in checks if c.split()[0] not in ("powercut", *CAMPAIGNS)])
+    if broken:
+        sys.exit(f"the copy does not build:\n{broken}")
+    print(f"{len(checks)} checks without a bug", flush=True)
+    for check in checks:
+        what = caught_by(copy, [check], seed)
+        if what is not None:
+            sys.exit(f"{check} sees a bug where none was put: {what}")
 
 
 def main():
@@ -115,6 +128,8 @@ def main():
         patches = [patches[(seed + i * len(patches) // CI) % len(patches)] for i in range(CI)]
     print(f"{len(patches)} mutants, seed {seed}", flush=True)
     copy = Copy(os.path.abspath(os.path.join(a.build, "mutants")))
+    if not a.ci and not a.name:
+        baseline(copy, patches, seed)
     survived = 0
     for n, patch in enumerate(patches, 1):
         name = os.path.basename(patch)[:-6]

@@ -11,6 +11,7 @@
 
 struct answers {
     bool by_arm;                         /* let the Arm code run, and compare */
+    bool frozen;                         /* answers_freeze() */
     uint64_t hosted, compared, differed; /* functions answered; run and compared; of those, with another result */
     uint64_t rounds;                     /* of SHA-256 that were answered */
     uint64_t round_cost;                 /* instructions */
@@ -39,6 +40,9 @@ struct answers {
 /** Answer on a board from now on. @return false when the bootloader's ELF lacks a symbol. */
 bool answers_install(struct answers *answers, struct board *board, const char *elf);
 
+/** Take the times over that another board has measured, and measure no more: then every life in a process takes the
+ * same course, whatever was lived before it. */
+void answers_freeze(struct answers *answers, const struct answers *from);
 /** Forget what was under way when the supply went. */
 void answers_reset(struct answers *answers, struct board *board);
 

@@ -286,6 +286,7 @@ bool life_on(struct life *l, struct board *flash, const struct oracle *oracle, u
 {
     struct board *b = l->rig->board;
     struct oracle o = *oracle;
+    uint64_t broken = board_rule_violations(b);
     bool good;
 
     l->wrong[0] = l->decisions[0] = 0;
@@ -296,6 +297,8 @@ bool life_on(struct life *l, struct board *flash, const struct oracle *oracle, u
         return fail(l, "the flash cannot be copied");
     board_on_flash(b, trace_work, &l->trace);
     good = live(l, &o, how) && l->wrong[0] == 0;
+    if (board_rule_violations(b) != broken)
+        good = fail(l, "a rule of the chip was broken: %s", board_message(b));
     power(l, false);
     board_on_flash(b, NULL, NULL);
     return good;

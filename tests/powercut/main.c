@@ -95,16 +95,25 @@ static uint64_t torn_state(uint64_t id, const struct board_flash_work *work)
 
 /* --- one cut ---------------------------------------------------------------------------------------------------- */
 
+static void print_json(void);
+
+/* As a replay takes them. */
+static void print_cuts(FILE *to, unsigned level)
+{
+    for (unsigned i = 0; i <= level; i++)
+        fprintf(to, " %u:%c:%llu", run.cuts[i].operation, run.cuts[i].phase, (unsigned long long) run.cuts[i].seed);
+}
+
 static void report(const struct life *life, unsigned level)
 {
     fprintf(stderr, "FAILED: %s\n  saw:%s\n  replay: powercut %s %u", life->wrong, life->decisions, run.scene->name,
             run.config);
-    for (unsigned i = 0; i <= level; i++)
-        fprintf(stderr, " %u:%c:%llu", run.cuts[i].operation, run.cuts[i].phase, (unsigned long long) run.cuts[i].seed);
+    print_cuts(stderr, level);
     fprintf(stderr, "\n");
     if (++run.failed >= run.failures) {
         fprintf(stderr, "%u failures after %llu cuts: stopped\n", run.failures,
                 (unsigned long long) (run.life[0].totals.cuts + run.life[1].totals.cuts));
+        print_json(); /* the figures have this part, too */
         exit(1);
     }
 }
@@ -113,13 +122,15 @@ static void report(const struct life *life, unsigned level)
 static bool cut(unsigned level, uint64_t *id, int how)
 {
     const struct cut *c = &run.cuts[level];
-    const struct board_flash_work *work = &run.traces[level].works[c->operation];
+    struct board_flash_work once = run.traces[level].works[c->operation];
+    const struct board_flash_work *work = &once;
     const struct phase *phase;
     struct life *life;
     struct slots slots;
     struct oracle oracle;
     bool good, unsure;
 
+    once.number = 0; /* it counts over all lives of a process: what is torn must follow from the seed alone */
     (void) board_flash_copy(run.torn, run.shadow[level]);
     slots = images_in(run.torn);
     oracle = trace_cut(&run.traces[level], &run.scene->world, c->operation, &slots);
@@ -143,8 +154,11 @@ static bool cut(unsigned level, uint64_t *id, int how)
     life->answers.by_arm = c->seed % BY_ARM == 0;
     run.by_arm += life->answers.by_arm;
     good = life_on(life, run.torn, &oracle, c->seed, how);
-    if (run.verbose)
-        printf("cut %u:%c:%llu%s\n", c->operation, c->phase, (unsigned long long) c->seed, life->decisions);
+    if (run.verbose) {
+        printf("cut");
+        print_cuts(stdout, level);
+        printf(" |%s, %016llx\n", life->decisions, (unsigned long long) *id);
+    }
     if (!good) {
         life->totals.bricked++;
         report(life, level);
@@ -259,7 +273,7 @@ static void sweep(void)
 
 static void replay(unsigned count)
 {
-    uint64_t id = 0;
+    uint64_t id = mix(0, 1); /* as a sweep begins */
 
     run.verbose = true;
     for (unsigned level = 0; level < count; level++) {
@@ -310,6 +324,8 @@ static void prepare(void)
     life_create(&run.life[0], &options);
     options.board.weak = BOARD_WEAK_EACH_READ;
     life_create(&run.life[1], &options);
+    for (unsigned i = 0; i < 2u; i++)
+        answers_freeze(&run.life[i].answers, &run.scene->answers);
 }
 
 static uint64_t differed(void)

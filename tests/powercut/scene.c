@@ -503,7 +503,23 @@ static void compaction_back(struct scene *s)
     live(s, 3u * RIG_SECOND);
 }
 
-static void one_bank_lost(struct scene *s)
+/* A compaction has written the new bank, and the old one is still there: the new one, now in use, is lost. */
+static void bank_in_use_lost(struct scene *s)
+{
+    rejections(s);
+    journal_left(s, 319);
+    board_power(s->rig->board, true);
+    for (unsigned i = 0; i < 500000u && word(s, bank_address(1) + 28u) == UINT32_MAX; i++)
+        (void) board_run(s->rig->board, 10000u); /* the head's last word takes 16 µs */
+    board_power(s->rig->board, false);
+    if (word(s, bank_address(0) + 4u) != 0x314A4F46u || word(s, bank_address(1) + 28u) == UINT32_MAX)
+        die(s, "the compaction was not met between its two banks");
+    spoil_bank(s, 1);
+    action(s);
+    live_until_settled(s);
+}
+
+static void spare_bank_lost(struct scene *s)
 {
     rejections(s);
     spoil_bank(s, 1);
@@ -544,7 +560,8 @@ struct scene scenes[] = {
     {.name = "compaction", .play = compaction, .sparse = 1},
     {.name = "compaction-in-update", .play = compaction_in_update, .sparse = 3},
     {.name = "compaction-back", .play = compaction_back, .sparse = 3},
-    {.name = "one-bank-lost", .play = one_bank_lost, .sparse = 1},
+    {.name = "spare-bank-lost", .play = spare_bank_lost, .sparse = 1},
+    {.name = "bank-in-use-lost", .play = bank_in_use_lost, .sparse = 1},
     {.name = "both-banks-lost", .play = both_banks_lost, .sparse = 3},
     {.name = "bad-then-good", .play = bad_then_good, .sparse = 3},
     {.name = "rom", .play = rom_a_to_b, .sparse = 1},
