@@ -211,7 +211,9 @@ static int dump_options(const struct dump *d, struct rom_session *s, struct pack
     struct gw_rom_options o;
     if (gw_rom_options(&s->rom, &o) != GW_ROM_OK)
         return rom_error(s, FOTA_E_IO, error);
-    unsigned bor = 3u - (o.user >> 2 & 3u), rdp = o.rdp == 0xAAu ? 0u : o.rdp == 0xCCu ? 2u : 1u;
+    unsigned bor = 3u - (o.user >> 2 & 3u), rdp = o.rdp == FOTA_ST_RDP_LEVEL_0   ? 0u
+                                                  : o.rdp == FOTA_ST_RDP_LEVEL_2 ? 2u
+                                                                                 : 1u;
     if (d->rom.json) {
         cJSON *j = cJSON_CreateObject();
         cJSON_AddBoolToObject(j, "ok", true);

@@ -3,6 +3,7 @@
 """Deliberate bugs, one at a time in a copy of the tree: each must be caught by a check that knows nothing of it. The first line of a patch says what is wrong with
 it, the second which checks are worth trying: scenes of the power-cut campaign, other campaigns, or unit tests."""
 import argparse
+import filecmp
 import glob
 import os
 import shutil
@@ -31,22 +32,21 @@ def run(argv, **more):
 
 
 class Copy:
-    """A copy of the tree with a build of its own; what was built stays for the next time."""
+    """A copy of the tree with a build of its own. What was built stays for the next time, so a file is written only where its content differs: then its time is newer
+    than that of what was built of it with a bug."""
 
     def __init__(self, folder):
         self.tree, self.build = os.path.join(folder, "tree"), os.path.join(folder, "build")
-        os.makedirs(folder, exist_ok=True)
-        skip = shutil.ignore_patterns("build", ".git", "node_modules", "__pycache__")
-        for top in os.listdir(ROOT):
-            source, copy = os.path.join(ROOT, top), os.path.join(self.tree, top)
-            if top in ("build", ".git") or os.path.abspath(source) == os.path.abspath(os.path.dirname(folder)):
-                continue
-            if os.path.isdir(source):
-                shutil.rmtree(copy, ignore_errors=True)
-                shutil.copytree(source, copy, ignore=skip, symlinks=True)
-            else:
-                os.makedirs(self.tree, exist_ok=True)
-                shutil.copy2(source, copy)
+        build = os.path.abspath(os.path.dirname(folder))
+        for place, folders, files in os.walk(ROOT):
+            folders[:] = [f for f in folders if f not in ("build", ".git", "node_modules", "__pycache__") and os.path.join(place, f) != build]
+            there = os.path.join(self.tree, os.path.relpath(place, ROOT))
+            os.makedirs(there, exist_ok=True)
+            for name in files:
+                source, copy = os.path.join(place, name), os.path.join(there, name)
+                if not os.path.exists(copy) or not filecmp.cmp(source, copy, shallow=False):
+                    shutil.copyfile(source, copy)
+                    shutil.copymode(source, copy)
         done = run(["cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build, "-DCMAKE_BUILD_TYPE=RelWithDebInfo"])
         if done.returncode != 0:
             sys.exit(f"the copy cannot be configured:\n{done.stdout}")

@@ -43,6 +43,9 @@ enum fota_st_command {
 #define FOTA_ST_RAM_FREE 0x20003000u        /* the ROM needs what lies below (V3.1: only 8 KiB of it) */
 #define FOTA_ST_OPTIONS_ADDRESS 0x1FFFC000u /* 16 bytes: user and RDP at 0, nWRP at 8, complements behind each */
 
+#define FOTA_ST_RDP_LEVEL_0 0xAAu /* the RDP byte; what is neither of these two is level 1 (RM0090 3.7.3) */
+#define FOTA_ST_RDP_LEVEL_2 0xCCu /* for ever */
+
 /** A virtual address: the voltage range in the first byte of a write of four sets the width of flash operations. */
 #define FOTA_ST_PSIZE_ADDRESS 0xFFFF0000u
 #define FOTA_ST_PSIZE_X8 0x00u  /* 1.8 to 2.1 V: after a reset */

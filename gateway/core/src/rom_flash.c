@@ -11,7 +11,6 @@
 #define AT_USER 0u
 #define AT_RDP 1u
 #define AT_WRITE 8u
-#define RDP_LEVEL_2 0xCCu
 #define USER_MASK 0xECu /* bits 1:0 are OPTSTRT and OPTLOCK in the register, bit 4 is reserved */
 
 static int flash_read(void *ctx, uint32_t address, void *out, uint32_t length)
@@ -89,7 +88,7 @@ int gw_rom_set_options(struct gw_rom *rom, const struct gw_rom_options *options)
     uint8_t raw[OPTIONS_SIZE];
     int result;
 
-    if (options->rdp == RDP_LEVEL_2)
+    if (options->rdp == FOTA_ST_RDP_LEVEL_2)
         return rom_fail(rom, GW_ROM_E_ARGUMENT, "readout protection of level 2 is for ever, and never set here");
     memset(raw, 0xFF, sizeof raw);
     raw[AT_USER] = options->user | (uint8_t) ~USER_MASK;
@@ -100,7 +99,7 @@ int gw_rom_set_options(struct gw_rom *rom, const struct gw_rom_options *options)
         return result;
     rom_sleep(rom, GW_ROM_OPTIONS_MS);
     result = gw_rom_enter(rom);
-    if (result != GW_ROM_OK || options->rdp != 0xAAu)
+    if (result != GW_ROM_OK || options->rdp != FOTA_ST_RDP_LEVEL_0)
         return result; /* they cannot be read any more */
     result = gw_rom_options(rom, &now);
     if (result == GW_ROM_OK &&

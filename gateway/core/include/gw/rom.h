@@ -146,7 +146,7 @@ int gw_rom_readout_unprotect(struct gw_rom *rom);
 /** The option bytes as they lie at FOTA_ST_OPTIONS_ADDRESS. */
 struct gw_rom_options {
     uint8_t user;   /* BOR level in bits 3:2 (3: off, 0: level 3), WDG_SW, nRST_STOP, nRST_STDBY */
-    uint8_t rdp;    /* 0xAA level 0, 0xCC level 2, else level 1 */
+    uint8_t rdp;    /* FOTA_ST_RDP_LEVEL_0, _2, else level 1 */
     uint16_t write; /* nWRP: a zero protects a sector */
 };
 int gw_rom_options(struct gw_rom *rom, struct gw_rom_options *options);
