@@ -515,8 +515,13 @@ static int compact(struct fota_journal *j)
 
     if (error == FOTA_E_JOURNAL_FULL) /* no place for it: then the head that it would outdo must go first */
         void_head(j, j->bank ^ 1u);
-    if (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL)
-        error = j->present ? write_bank(j, j->bank ^ 1u, j->base + j->used) : write_bank(j, 0, 1);
+    if (j->present && (error == FOTA_OK || error == FOTA_E_JOURNAL_FULL))
+        error = write_bank(j, j->bank ^ 1u, j->base + j->used);
+    for (unsigned bank = 0; !j->present && bank < FOTA_JOURNAL_BANKS; bank++) { /* where one is worn, the other */
+        error = write_bank(j, bank, 1);
+        if (error != FOTA_E_FLASH)
+            break;
+    }
     return error == FOTA_OK ? fota_journal_open(j, j->flash) : error;
 }
 

@@ -79,6 +79,7 @@ void fota_server_install(struct fota_server *server, const struct fota_frame *re
         fota_server_respond(server, request, FOTA_E_SESSION, NULL, 0);
         return;
     }
+    server->stay = true;
     switch (request->type) {
     case FOTA_LINK_DATA:
         data(server, request);

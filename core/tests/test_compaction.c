@@ -345,6 +345,23 @@ static void a_new_bank_with_a_worn_place(void **state)
     assert_int_equal(journal.bank, 1);
 }
 
+/* With no journal at all, and the first bank's first place worn, the other bank is begun. */
+static void a_first_bank_that_is_worn(void **state)
+{
+    (void) state;
+    ram_flash_init(&flash);
+    flash.bad_from = 0x080E0004u;
+    flash.bad_to = flash.bad_from + 4u;
+    reopen();
+    assert_false(journal.present);
+    assert_int_equal(fota_journal_maintain(&journal), FOTA_OK);
+    add(FOTA_RECORD_CONFIRMED, 0, 1, 5);
+    reopen();
+    assert_true(journal.present);
+    assert_int_equal(journal.bank, 1);
+    assert_int_equal(journal.state.floor, 5);
+}
+
 static void an_old_bank_that_cannot_be_erased(void **state)
 {
     (void) state;
@@ -377,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup(a_full_journal_voids_the_other_head, setup),
         cmocka_unit_test_setup(a_new_bank_that_fails, setup),
         cmocka_unit_test_setup(a_new_bank_with_a_worn_place, setup),
+        cmocka_unit_test_setup(a_first_bank_that_is_worn, setup),
         cmocka_unit_test_setup(an_old_bank_that_cannot_be_erased, setup),
     };
 

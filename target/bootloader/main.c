@@ -19,10 +19,12 @@
 #define RING_SIZE FOTA_KIB(96)
 #define PIECE FOTA_KIB(1)   /* room in the ring is given back in small steps */
 #define EARLY_PIECES 4u     /* before the decision: what comes in the 0.3 s of the verification */
+#define SERVE_PIECES 8u     /* a millisecond: more than comes in */
 #define WINDOW FOTA_KIB(88) /* of image: frames add 3 %, and the gateway may ask for the status in between */
 #define SPI_RING_SIZE FOTA_KIB(8)
 #define SPI_WINDOW FOTA_KIB(4) /* a master that waits for a response fills the ring with zeros meanwhile */
-#define IDLE_MS 10000u         /* without a frame: boot, if something boots */
+#define IDLE_MS 10000u         /* in which no frame asked for us: boot, if something boots */
+#define ANSWER_MS 10u          /* what an answer takes at 115 200: a peer that asks and asks uses our time up */
 #define COMPLETE_MS 2000u      /* the same after an install that is complete */
 #define DEFAULT_BAUD 115200u
 #define DEFAULT_UART 3u
@@ -226,9 +228,18 @@ static unsigned listen(unsigned pieces)
     return frames;
 }
 
-/* Serve the gateway until it is silent; a target that cannot leave goes back to its baud rate then, so that it can be
- * found. SysTick only wakes the core once a millisecond; its interrupt is
- * never taken. Time that flash work stalls is not counted, which is as well. */
+/* @return whether a frame asked for us since the last call: INFO with stay, BEGIN, or one of the open session. */
+static bool wanted(void)
+{
+    bool stay = boot.server[LINE_UART].stay || boot.server[LINE_SPI].stay;
+
+    boot.server[LINE_UART].stay = boot.server[LINE_SPI].stay = false;
+    return stay;
+}
+
+/* Serve the gateway until it asks for nothing any more; a target that cannot leave goes back to its baud rate then, so
+ * that it can be found. SysTick only wakes the core once a millisecond; its interrupt is never taken. Time that flash
+ * work stalls is not counted, which is as well. */
 static void serve(void)
 {
     uint32_t idle = 0;
@@ -239,15 +250,13 @@ static void serve(void)
     SYSTICK->VAL = 0;
     SYSTICK->CTRL = 7u; /* CPU clock, interrupt pends, on */
     for (;;) { /* endless: where something boots, silence ends it; where nothing does, there is nowhere to go */
+        unsigned frames = listen(SERVE_PIECES);
         bool complete = boot.installer.state == FOTA_INSTALL_COMPLETE;
-        bool leave = (complete || boot.decision.slot != FOTA_SLOT_NONE) && !unproven;
-        uint32_t limit = unproven ? FOTA_LINK_BAUD_MS : complete ? COMPLETE_MS : IDLE_MS;
 
-        if (listen(RING_SIZE / PIECE) > 0) {
-            idle = 0;
-            unproven = false;
-        } else if (++idle > limit) {
-            if (leave)
+        unproven = unproven && frames == 0;
+        idle = wanted() ? 0 : idle + 1u + frames * ANSWER_MS;
+        if (idle > (unproven ? FOTA_LINK_BAUD_MS : complete ? COMPLETE_MS : IDLE_MS)) {
+            if ((complete || boot.decision.slot != FOTA_SLOT_NONE) && !unproven)
                 return;
             uart_baud(&boot.uart, boot.config.baud);
             boot.talking = LINES;
@@ -257,6 +266,7 @@ static void serve(void)
         if (boot.new_baud != 0) {
             uart_baud(&boot.uart, boot.new_baud);
             boot.new_baud = 0;
+            idle = 0;
             unproven = true;
         }
         watchdog_feed();
@@ -279,8 +289,7 @@ _Noreturn void bootloader(void)
     decide(cause, request);
     prepare_server(configured);
     (void) listen(EARLY_PIECES);
-    if (request == BACKUP_LOADER || boot.server[LINE_UART].stay || boot.server[LINE_SPI].stay ||
-        boot.decision.slot == FOTA_SLOT_NONE) {
+    if (wanted() || request == BACKUP_LOADER || boot.decision.slot == FOTA_SLOT_NONE) {
         if (boot.line[LINE_UART] != NULL || boot.line[LINE_SPI] != NULL)
             serve();
         chip_reset(); /* an install may have changed everything, and a reset gets every stream free: begin again */

@@ -20,10 +20,23 @@ static bool wait_for(const volatile uint32_t *reg, uint32_t mask, uint32_t value
     return chip_wait(reg, mask, value, POLLS);
 }
 
+/* Nobody says what ran before: ST's ROM starts a program at its own PLL, and PLLCFGR takes nothing while that is on. */
+static void back_to_hsi(void)
+{
+    RCC->CR |= RCC_CR_HSION;
+    (void) wait_for(&RCC->CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
+    RCC->CFGR &= ~3u; /* first the source, then the prescalers: the buses must never be too fast */
+    (void) wait_for(&RCC->CFGR, 3u << 2, 0);
+    RCC->CFGR = 0;
+    RCC->CR &= ~(RCC_CR_HSEON | RCC_CR_PLLON);
+    (void) wait_for(&RCC->CR, RCC_CR_PLLRDY, 0);
+}
+
 bool clock_fast(uint32_t hse_hz)
 {
     bool hse = false;
 
+    back_to_hsi();
     if (hse_hz != 0) {
         RCC->CR |= RCC_CR_HSEON;
         hse = wait_for(&RCC->CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
@@ -45,13 +58,7 @@ bool clock_fast(uint32_t hse_hz)
 
 void clock_reset(void)
 {
-    RCC->CR |= RCC_CR_HSION;
-    (void) wait_for(&RCC->CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY);
-    RCC->CFGR &= ~3u; /* first the source, then the prescalers: the buses must never be too fast */
-    (void) wait_for(&RCC->CFGR, 3u << 2, 0);
-    RCC->CFGR = 0;
-    RCC->CR &= ~(RCC_CR_HSEON | RCC_CR_PLLON);
-    (void) wait_for(&RCC->CR, RCC_CR_PLLRDY, 0);
+    back_to_hsi();
     RCC->PLLCFGR = 0x24003010u; /* RM0090 7.3.2 */
     FLASH->ACR = ACR_LATENCY;   /* caches off before they are reset (RM0090 3.9.1) */
     FLASH->ACR = ACR_LATENCY | FLASH_ACR_ICRST | FLASH_ACR_DCRST;

@@ -16,7 +16,9 @@
 #define MISO 6u
 #define MOSI 7u
 #define AF5 5u
-#define FLUSH_MS 50u /* for the master to fetch a response */
+#define FLUSH_MS 50u    /* for the master to fetch a response */
+#define PAUSE_US 200u   /* a busy master pauses within */
+#define POLL_CYCLES 16u /* of out_of_step() */
 
 static const struct dma_path rx = {DMA2, 0, 3}, tx = {DMA2, 3, 3};
 
@@ -96,11 +98,25 @@ static bool selected(void)
     return (GPIO(PORT_A)->IDR & BIT(NSS)) == 0;
 }
 
+/* The master broke off within a byte: what is left of it makes the block busy also while it is not selected, and all
+ * that follows is out of step. A master that hardly pauses is watched for a moment, or we might look whenever it talks.
+ */
+static bool out_of_step(void)
+{
+    for (uint32_t polls = clock_cpu_hz() / 1000000u * PAUSE_US / POLL_CYCLES; polls > 0; polls--) {
+        if ((SPI1->SR & SPI_SR_BSY) == 0)
+            return false;
+        if (!selected())
+            return (SPI1->SR & SPI_SR_BSY) != 0 && !selected();
+    }
+    return false;
+}
+
 void spi_tend(struct spi *spi)
 {
     uint8_t left = spi->sending;
 
-    if ((SPI1->SR & SPI_SR_OVR) != 0 || (!selected() && (SPI1->SR & SPI_SR_BSY) != 0 && !selected())) {
+    if ((SPI1->SR & SPI_SR_OVR) != 0 || out_of_step()) {
         begin_anew();
         if (left != 0 && dma_stop(tx))
             go(&spi->line, left); /* from its first byte: one was in the block */

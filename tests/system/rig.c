@@ -139,6 +139,8 @@ static int spi_pace(void *ctx, uint32_t hz, uint32_t gap_ns)
 }
 
 /* The board goes on meanwhile, as it does beside a real master. */
+#define SPI_PAUSE_NS 3000u /* no master begins the next transfer sooner */
+
 static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
 {
     struct rig *rig = ctx;
@@ -153,6 +155,7 @@ static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t lengt
         (void) rig->line.travel(rig->line.ctx, true, wire, length, length);
     if (board_spi_transfer(rig->board, SPI, wire, in, length, &how) != length)
         memset(in, 0xFF, length); /* the supply was cut meanwhile */
+    (void) board_run(rig->board, SPI_PAUSE_NS);
     if (rig->line.travel != NULL)
         (void) rig->line.travel(rig->line.ctx, false, in, length, length);
     return 0;

@@ -110,6 +110,7 @@ static void test_go(void **state)
         expect_ok(&rom, gw_rom_go(&rom, FOTA_BOOT_BASE));
         board_uart_format(rig->board, 3, BOARD_UART_FITS);
         assert_true(rig_run_until(rig, "hello 1.0.0", 3u * RIG_SECOND));
+        assert_int_equal(board_rule_violations(rig->board), 0);
         rig_destroy(rig);
     }
 }

@@ -147,12 +147,13 @@ static void test_glitches_of_nss(void **state)
     rig_factory(rig);
     rig_start(rig, &package, false);
     while (rig_step(rig))
-        if (++steps % 97u == 0 && rig->push.state < GW_PUSH_JUMP) {
+        if (++steps % 41u == 0 && rig->push.state < GW_PUSH_JUMP) {
             glitch(rig, steps * 7919u);
             glitches++;
         }
     if (rig->push.outcome != GW_PUSH_CONFIRMED)
         fail_msg("%s: %s", rig->push.reason, rig->push.detail);
+    print_message("%u glitches\n", glitches);
     assert_true(glitches > 10u);
     pack_buffer_free(&package);
     rig_destroy(rig);

@@ -132,12 +132,38 @@ static void test_babbling_peer(void **state)
     fail_msg("a peer that never stops keeps the device in its bootloader");
 }
 
+/* The same after it once asked the device to stay. */
+static void test_babbling_after_stay(void **state)
+{
+    struct rig *rig = start();
+    struct fota_link_info info;
+
+    (void) state;
+    board_power(rig->board, true);
+    (void) board_run(rig->board, RIG_SECOND / 100u);
+    ask(rig, 1, FOTA_LINK_INFO_STAY);
+    (void) board_run(rig->board, 5u * RIG_SECOND);
+    assert_true(rig_query(rig, &info));
+    assert_int_equal(info.mode, FOTA_MODE_BOOTLOADER);
+    for (unsigned ms = 0; ms < 60000u; ms++) {
+        while (board_uart_pending(rig->board, 3) < 512u)
+            ask(rig, 1, 0);
+        if (board_run_until(rig->board, RIG_SECOND / 1000u, BOARD_ON_ADDRESS) == BOARD_STOP_ADDRESS) {
+            print_message("the application after %u ms\n", ms);
+            rig_destroy(rig);
+            return;
+        }
+    }
+    fail_msg("a peer that never stops keeps the device in its bootloader");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_flag),
         cmocka_unit_test(test_transmitter),
         cmocka_unit_test(test_babbling_peer),
+        cmocka_unit_test(test_babbling_after_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ struct fota_server {
     struct fota_installer *installer;
     uint32_t window;  /* bytes of image that may be under way */
     uint32_t session; /* the owner begins with something that differs from boot to boot */
-    bool stay;        /* the gateway has asked the bootloader to stay */
+    bool stay;        /* a frame asked us to stay, or was one of the open session; whoever looks clears it */
     struct fota_link_rx rx;
 };
 
