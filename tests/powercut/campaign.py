@@ -65,6 +65,8 @@ def main():
             figures.row("boots_new", totals["boots_new"], ""),
             figures.row("boots_recovery", totals["boots_recovery"], ""),
             figures.row("boots in all", totals["boots"], ""),
+            figures.row("installs after a cut", totals["installs"], ""),
+            figures.row("of those, resumed at an offset", totals["resumed"], "", 1 if whole else None, ok=not whole or totals["resumed"] > 0),
             figures.row("cuts that left unsure bits", totals["unsure"], ""),
             figures.row("runs with the Arm code's crypto", totals["by_arm"], ""),
             figures.row("functions compared with the host's", totals["compared"], ""),

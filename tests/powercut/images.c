@@ -14,6 +14,7 @@ struct image images[IMAGES] = {
     [RESETS] = {.name = "hello-1.5.0", .behaviour = RESTARTS},
     [IS_BAD] = {.name = "hello-1.1.1", .bad = true},
     [THIRD] = {.name = "hello-2.0.0"},
+    [MEDIUM] = {.name = "hello-2.1.0"}, /* with progress to record, and several sectors in slot A */
     [LARGE] = {.name = "hello-3.0.0"},
 };
 

@@ -7,7 +7,7 @@
 #include "rig.h"
 
 /** In ascending order of their versions, as the oracle wants it. */
-enum { FIRST, SECOND, IS_LATE, HANGS, FAULTS, RESETS, IS_BAD, THIRD, LARGE, IMAGES };
+enum { FIRST, SECOND, IS_LATE, HANGS, FAULTS, RESETS, IS_BAD, THIRD, MEDIUM, LARGE, IMAGES };
 
 enum behaviour { CONFIRMS, RUNS_LATE, BARKS, TRAPS, RESTARTS };
 

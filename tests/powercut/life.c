@@ -37,20 +37,9 @@ void life_create(struct life *l, const struct rig_options *options)
 {
     memset(l, 0, sizeof *l);
     l->rig = rig_create(options);
-    for (unsigned i = 0; i < IMAGES; i++) {
+    for (unsigned i = 0; i < IMAGES; i++)
         l->world.counters[i] = images[i].counter;
-        for (unsigned slot = 0; slot < 2u; slot++) {
-            uint32_t at = images[i].entry[slot];
-            bool again = false;
-
-            for (unsigned k = 0; k < i; k++)
-                again = again || images[k].entry[slot] == at;
-            if (!again && board_watch(l->rig->board, at, at) < 0) {
-                fprintf(stderr, "no watch left for the entry of %s\n", images[i].name);
-                exit(2);
-            }
-        }
-    }
+    story_create(&l->story, l->rig, &l->trace, &l->world);
     if (!answers_install(&l->answers, l->rig->board, RIG_TARGET "/bootloader.elf"))
         exit(2);
 }
@@ -201,55 +190,81 @@ static bool live_trials(struct life *l, struct oracle *o, struct seen *seen)
 
 /* --- the gateway comes again ------------------------------------------------------------------------------------ */
 
-/* An image must be taken and confirmed, or refused for this reason before anything is erased. */
-static bool offer(struct life *l, struct oracle *o, uint8_t image, const char *refused)
+/* It must be refused for this reason, before anything is touched. */
+static bool refused(struct life *l, uint8_t image, const char *reason)
 {
     struct rig *rig = l->rig;
-    uint64_t erases = 0;
+    uint64_t work = rig_slot_work(rig, 0) + rig_slot_work(rig, 1);
     enum gw_push_outcome outcome;
-    uint8_t slot = o->beliefs[0].confirmed_slot == 0 ? 1 : 0;
 
-    trace_clear(&l->trace);
-    l->trace.phase_count = 0; /* no further cuts here */
-    if (refused != NULL)
-        erases = rig_slot_work(rig, slot);
+    story_phase(&l->story, BOOTING, CAUSE_OTHER, ORACLE_NONE, ORACLE_NONE, false);
     outcome = rig_update(rig, &images[image].package, false);
-    note(l, " %s %s", images[image].name, outcome == GW_PUSH_CONFIRMED ? "confirmed" : rig->push.reason);
-    if (refused != NULL) {
-        if (outcome != GW_PUSH_FAILED || strcmp(rig->push.reason, refused) != 0)
-            return fail(l, "%s should be refused as %s, but: outcome %d, %s", images[image].name, refused, outcome,
-                        rig->push.reason);
-        if (rig_slot_work(rig, slot) != erases)
-            return fail(l, "%s was refused, but not before the slot was touched", images[image].name);
-        return true;
-    }
-    if (outcome != GW_PUSH_CONFIRMED)
-        return fail(l, "%s should be confirmed, but: outcome %d, %s: %s", images[image].name, outcome, rig->push.reason,
-                    rig->push.detail);
+    note(l, " %s %s", images[image].name, rig->push.reason);
+    if (outcome != GW_PUSH_FAILED || strcmp(rig->push.reason, reason) != 0)
+        return fail(l, "%s should be refused as %s, but: outcome %d, %s", images[image].name, reason, outcome,
+                    rig->push.reason);
+    if (rig_slot_work(rig, 0) + rig_slot_work(rig, 1) != work)
+        return fail(l, "%s was refused, but not before a slot was touched", images[image].name);
     return true;
+}
+
+/* It must be installed and confirmed; that is cut in, too. */
+static bool installed(struct life *l, struct oracle *o, uint8_t image)
+{
+    struct story *s = &l->story;
+    const struct gw_push *push = &l->rig->push;
+    struct seen seen;
+    enum gw_push_outcome outcome;
+
+    l->totals.installs++;
+    outcome = story_update(s, image, false, 0);
+    l->totals.resumed += push->resumed_at > 0;
+    note(l, " %s from %lu %s", images[image].name, (unsigned long) push->resumed_at,
+         outcome == GW_PUSH_CONFIRMED ? "confirmed" : push->reason);
+    if (s->wrong[0] != 0)
+        return fail(l, "%s", s->wrong);
+    if (outcome != GW_PUSH_CONFIRMED)
+        return fail(l, "%s should be confirmed, but: outcome %d, %s: %s", images[image].name, outcome, push->reason,
+                    push->detail);
+    *o = s->oracle;
+    return boot_again(l, o, &seen);
+}
+
+/* What was under way goes on; else the lowest image that the floor lets in is installed. */
+static uint8_t choice(const struct life *l, const struct belief *b, uint32_t floor)
+{
+    uint8_t take = ORACLE_NONE;
+
+    for (uint8_t i = 0; i < IMAGES; i++) {
+        bool may = images[i].behaviour == CONFIRMS && !images[i].bad && images[i].counter >= floor &&
+                   (b->rejected & (1u << i)) == 0 && i != b->confirmed && i != LARGE &&
+                   (i != MEDIUM || i == l->under_way);
+
+        if (may && (take == ORACLE_NONE || i == l->under_way ||
+                    (take != l->under_way && images[i].counter < images[take].counter)))
+            take = i;
+    }
+    return take;
 }
 
 static bool afterlife(struct life *l, struct oracle *o)
 {
-    const struct belief *b = &o->beliefs[0];
-    uint32_t floor = b->floor > l->world.floor ? b->floor : l->world.floor;
-    uint8_t take = ORACLE_NONE;
+    const struct belief b = o->beliefs[0];
+    uint32_t floor = b.floor > l->world.floor ? b.floor : l->world.floor;
+    uint8_t take = choice(l, &b, floor);
 
+    l->trace.offered = l->trace.count;
+    l->story.oracle = *o;
+    l->story.wrong[0] = 0;
+    story_forget_resets(&l->story);
     for (uint8_t i = 0; i < IMAGES; i++) {
-        bool below = images[i].counter < floor, rejected = (b->rejected & (1u << i)) != 0;
+        bool below = images[i].counter < floor, rejected = (b.rejected & (1u << i)) != 0;
 
-        if (images[i].bad || i == LARGE || i == b->confirmed)
-            continue;
-        if (rejected || (below && i == FIRST)) {
-            if (!offer(l, o, i, below ? "floor" : "rejected"))
-                return false;
-        } else if (!below && images[i].behaviour == CONFIRMS &&
-                   (take == ORACLE_NONE || i == l->under_way ||
-                    (take != l->under_way && images[i].counter < images[take].counter))) {
-            take = i; /* what was under way, or the lowest that the floor lets in */
-        }
+        if (!images[i].bad && i != LARGE && i != b.confirmed && (rejected || (below && i == FIRST)) &&
+            !refused(l, i, below ? "floor" : "rejected"))
+            return false;
     }
-    return take == ORACLE_NONE || offer(l, o, take, NULL);
+    return take == ORACLE_NONE || installed(l, o, take);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */

@@ -9,39 +9,11 @@
 #define POWERCUT_LIFE_H
 
 #include "answers.h"
-#include "images.h"
-
-/** What was going on when a flash operation began. */
-enum phase_kind { QUIET, INSTALLING, SENDING, BOOTING, TRYING };
-struct phase {
-    enum phase_kind kind;
-    enum oracle_cause cause; /* BOOTING */
-    uint8_t slot, image;     /* INSTALLING, SENDING, TRYING */
-    bool retry;              /* INSTALLING: an operator asks for it */
-    struct oracle oracle;    /* what was certain before */
-};
-
-/** Flash operations in the order in which they began. */
-struct trace {
-    struct board_flash_work *works;
-    unsigned *at; /* phase of each */
-    unsigned count, room;
-    struct phase *phases;
-    unsigned phase_count, phase_room;
-};
-
-void trace_clear(struct trace *trace);
-void trace_free(struct trace *trace);
-/** A new phase begins. */
-void trace_phase(struct trace *trace, const struct phase *phase);
-/** For board_on_flash(), with the trace as context. */
-void trace_work(void *trace, const struct board_flash_work *work);
-/** What may be true after a cut at operation `n`. @param slots as they are when it begins. */
-struct oracle trace_cut(const struct trace *trace, const struct oracle_world *world, unsigned n,
-                        const struct slots *slots);
+#include "story.h"
 
 struct totals {
     uint64_t cuts, bricked, boots_old, boots_new, boots_recovery, boots;
+    uint64_t installs, resumed; /* by a gateway that came again; of those, at an offset */
 };
 
 struct life {
@@ -49,7 +21,8 @@ struct life {
     struct answers answers;
     struct oracle_world world;
     struct totals totals;
-    uint8_t under_way;    /* image of the install that was cut, ORACLE_NONE: none; the gateway comes back with it */
+    uint8_t under_way; /* image of the install that was cut, ORACLE_NONE: none; the gateway comes back with it */
+    struct story story;
     struct trace trace;   /* of the last life_on() */
     char wrong[400];      /* why the last life_on() failed */
     char decisions[1024]; /* what was seen in it, for the reader of a replay */

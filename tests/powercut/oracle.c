@@ -27,6 +27,13 @@ static void add(struct oracle *o, const struct belief *b)
         o->beliefs[o->count++] = *b;
 }
 
+void oracle_join(struct oracle *o, const struct oracle *other)
+{
+    o->overflow = o->overflow || other->overflow;
+    for (unsigned i = 0; i < other->count; i++)
+        add(o, &other->beliefs[i]);
+}
+
 static void no_candidate(struct belief *b)
 {
     b->candidate_slot = b->candidate = ORACLE_NONE;

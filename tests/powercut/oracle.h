@@ -57,6 +57,8 @@ struct oracle_world {
 
 /** A device without a journal. */
 void oracle_blank(struct oracle *o);
+/** What the other one believes may be true as well. */
+void oracle_join(struct oracle *o, const struct oracle *other);
 /** It happened. */
 void oracle_act(struct oracle *o, const struct oracle_world *w, enum oracle_act act, uint8_t slot, uint8_t image);
 /** The supply went while it happened. */

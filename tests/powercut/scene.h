@@ -14,13 +14,8 @@ struct scene {
     struct answers answers;
     struct oracle_world world;
     struct trace trace;
-    struct oracle oracle; /* one belief */
-    struct board *start;  /* the flash at the beginning of the trace */
-    enum phase_kind phase;
-    uint8_t slot, image;
-    uint64_t resets, outside;
-    int entry[2 * IMAGES];
-    unsigned entries;
+    struct story story;  /* its oracle has one belief */
+    struct board *start; /* the flash at the beginning of the trace */
 };
 
 extern struct scene scenes[];

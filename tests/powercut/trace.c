@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "life.h"
+#include "trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 void trace_clear(struct trace *t)
 {
     t->count = t->phase_count = 0;
+    t->offered = UINT32_MAX;
 }
 
 void trace_free(struct trace *t)
@@ -59,9 +60,13 @@ struct oracle trace_cut(const struct trace *t, const struct oracle_world *w, uns
     case QUIET:
         break;
     case INSTALLING:
-        if (phase->retry)
-            oracle_maybe(&o, w, ACT_ALLOW, phase->slot, phase->image);
-        oracle_maybe(&o, w, ACT_INSTALL, phase->slot, phase->image);
+        for (uint8_t slot = 0; slot < 2u; slot++) {
+            if (phase->slot != slot && phase->slot != ORACLE_NONE)
+                continue;
+            if (phase->retry)
+                oracle_maybe(&o, w, ACT_ALLOW, slot, phase->image);
+            oracle_maybe(&o, w, ACT_INSTALL, slot, phase->image);
+        }
         break;
     case SENDING: /* pending only when it is all there, firm */
         if (images[phase->image].bad)
