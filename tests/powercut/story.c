@@ -168,16 +168,15 @@ uint8_t story_spare(const struct story *s)
 }
 
 /* The gateway may have sent a byte of a bad image wrong. */
-static struct pack_buffer as_sent(const struct image *image)
+static void as_sent(const struct image *image, struct pack_buffer *package)
 {
-    struct pack_buffer package = {malloc(image->package.size), image->package.size};
-
-    if (package.data == NULL)
+    package->size = image->package.size;
+    package->data = malloc(package->size);
+    if (package->data == NULL)
         abort();
-    memcpy(package.data, image->package.data, package.size);
+    memcpy(package->data, image->package.data, package->size);
     if (image->bad)
-        package.data[FOTA_HEADER_SIZE + 2048u] ^= 0x55u;
-    return package;
+        package->data[FOTA_HEADER_SIZE + 2048u] ^= 0x55u;
 }
 
 /* The device has taken the image: it is in its journal that this slot is written. */
@@ -203,11 +202,12 @@ static void cut_once(struct rig *rig)
 
 enum gw_push_outcome story_update(struct story *s, uint8_t image, bool retry, uint32_t cut_at)
 {
-    struct pack_buffer package = as_sent(&images[image]);
+    struct pack_buffer package;
     struct rig *rig = s->rig;
     bool sent = false, cut = cut_at == 0;
     const struct gw_push *push = &rig->push;
 
+    as_sent(&images[image], &package);
     s->resumed_at = UINT32_MAX;
     rig_start(rig, &package, retry);
     story_phase(s, INSTALLING, CAUSE_OTHER, story_spare(s), image, retry);
