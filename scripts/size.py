@@ -20,7 +20,7 @@ RAM = 131072
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
-            "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
+            "->may_reboot(": [], "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
             "driver->go(": ["go"], "driver->flush(": ["flush"]}
 LIBRARY_FRAME = 32  # of picolibc's functions, which come without information: library() looks at what they push
 EXCEPTION_FRAME = 36  # 8 words and one to align: no interrupt is taken, but a fault may be

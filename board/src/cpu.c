@@ -378,7 +378,9 @@ enum board_stop board_cpu_loop(struct board *b)
             board_fault(b, EXC_BUS, 1u << 10, board_reg(b, UC_ARM_REG_PC));
         }
         if (board_cpu_stalled(b)) {
+            uint64_t from = board_time(b);
             board_skip_to(b, board_next_due(b));
+            b->s.cycles += (double) (board_time(b) - from) / 1e12 * (double) b->s.rcc.hclk; /* its clock goes on */
             continue;
         }
         if (b->irq_candidate && board_take_pending(b))

@@ -7,29 +7,49 @@
 
 #define CHUNK 512u
 
-int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t size, uint32_t *crc,
-                     uint8_t sha256[FOTA_SHA256_SIZE], uint8_t vectors[8])
+void fota_slot_hash_begin(struct fota_slot_hash *hash, bool with_crc)
 {
-    struct fota_sha256 hash;
+    fota_sha256_init(&hash->sha256);
+    hash->crc = hash->done = 0;
+    hash->with_crc = with_crc;
+    memset(hash->vectors, 0, sizeof hash->vectors);
+}
+
+int fota_slot_hash_step(struct fota_slot_hash *hash, const struct fota_flash *flash, unsigned slot, uint32_t size,
+                        uint32_t most)
+{
     uint32_t chunk[CHUNK / 4u];
 
-    fota_sha256_init(&hash);
-    if (crc != NULL)
-        *crc = 0;
-    for (uint32_t done = 0; done < size;) {
-        uint32_t length = size - done < CHUNK ? size - done : CHUNK;
-        int error = flash->read(flash->ctx, fota_slot_code(slot) + done, chunk, length);
+    for (uint32_t end = size - hash->done < most ? size : hash->done + most; hash->done < end;) {
+        uint32_t length = end - hash->done < CHUNK ? end - hash->done : CHUNK;
+        int error = flash->read(flash->ctx, fota_slot_code(slot) + hash->done, chunk, length);
 
         if (error != FOTA_OK)
             return error;
-        if (done == 0)
-            memcpy(vectors, chunk, 8);
-        fota_sha256_update(&hash, chunk, length);
-        if (crc != NULL)
-            *crc = fota_crc32(*crc, chunk, length);
-        done += length;
+        if (hash->done == 0)
+            memcpy(hash->vectors, chunk, sizeof hash->vectors);
+        fota_sha256_update(&hash->sha256, chunk, length);
+        if (hash->with_crc)
+            hash->crc = fota_crc32(hash->crc, chunk, length);
+        hash->done += length;
     }
-    fota_sha256_out(&hash, sha256);
+    return FOTA_OK;
+}
+
+int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t size, uint32_t *crc,
+                     uint8_t sha256[FOTA_SHA256_SIZE], uint8_t vectors[8])
+{
+    struct fota_slot_hash hash;
+    int error;
+
+    fota_slot_hash_begin(&hash, crc != NULL);
+    error = fota_slot_hash_step(&hash, flash, slot, size, size);
+    if (error != FOTA_OK)
+        return error;
+    if (crc != NULL)
+        *crc = hash.crc;
+    memcpy(vectors, hash.vectors, sizeof hash.vectors);
+    fota_sha256_out(&hash.sha256, sha256);
     return FOTA_OK;
 }
 

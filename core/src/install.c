@@ -98,26 +98,38 @@ int fota_install_begin(struct fota_installer *in, const uint8_t raw[FOTA_HEADER_
     return error;
 }
 
-/* Erase what the next bytes need, once: a completed erase is in the journal, an interrupted one is not. */
-static int prepare(struct fota_installer *in, uint32_t address, uint32_t length)
+unsigned fota_install_erases(const struct fota_installer *in, uint32_t length)
+{
+    uint32_t address = fota_slot_code(in->slot) + in->next;
+    unsigned last;
+
+    if (in->state != FOTA_INSTALL_RECEIVING || length == 0 || length > in->header.image_size - in->next)
+        return 0;
+    last = fota_sector_of(address + length - 1u);
+    for (unsigned sector = fota_sector_of(address); sector <= last; sector++)
+        if ((in->journal->state.erased & (1u << sector)) == 0)
+            return sector;
+    return 0;
+}
+
+int fota_install_erase(struct fota_installer *in, unsigned sector)
 {
     const struct fota_flash *flash = in->journal->flash;
-    unsigned last = fota_sector_of(address + length - 1u);
+    int error = record(in, FOTA_RECORD_ERASING, 0, sector);
 
-    for (unsigned sector = fota_sector_of(address); sector <= last; sector++) {
-        int error = FOTA_OK;
+    if (error == FOTA_OK)
+        error = flash->erase(flash->ctx, sector);
+    return error == FOTA_OK ? record(in, FOTA_RECORD_ERASED, 0, sector) : error;
+}
 
-        if (in->journal->state.erased & (1u << sector))
-            continue;
-        error = record(in, FOTA_RECORD_ERASING, 0, sector);
-        if (error == FOTA_OK)
-            error = flash->erase(flash->ctx, sector);
-        if (error == FOTA_OK)
-            error = record(in, FOTA_RECORD_ERASED, 0, sector);
-        if (error != FOTA_OK)
-            return error;
-    }
-    return FOTA_OK;
+/* Erase what the next bytes need, once: a completed erase is in the journal, an interrupted one is not. */
+static int prepare(struct fota_installer *in, uint32_t length)
+{
+    int error = FOTA_OK;
+
+    for (unsigned sector; error == FOTA_OK && (sector = fota_install_erases(in, length)) != 0;)
+        error = fota_install_erase(in, sector);
+    return error;
 }
 
 /* The install is void: the next begin starts anew. */
@@ -139,7 +151,7 @@ int fota_install_write(struct fota_installer *in, uint32_t offset, const void *d
         return FOTA_E_OFFSET;
     if (length == 0 || length % 4u != 0 || length > in->header.image_size - offset)
         return FOTA_E_ARGUMENT;
-    error = prepare(in, address, length);
+    error = prepare(in, length);
     if (error != FOTA_OK)
         return error;
     error = flash->program(flash->ctx, address, data, length);
@@ -153,33 +165,36 @@ int fota_install_write(struct fota_installer *in, uint32_t offset, const void *d
     return error;
 }
 
-static int check_code(struct fota_installer *in)
+static int check_code(const struct fota_installer *in, const struct fota_slot_hash *hash)
 {
-    uint8_t sha256[FOTA_SHA256_SIZE], vectors[8];
-    uint32_t crc;
-    int error = fota_slot_digest(in->journal->flash, in->slot, in->header.image_size, &crc, sha256, vectors);
+    uint8_t sha256[FOTA_SHA256_SIZE];
 
-    if (error != FOTA_OK)
-        return error;
-    if (crc != in->header.crc[in->slot])
+    if (hash->done != in->header.image_size)
+        return FOTA_E_INCOMPLETE;
+    if (hash->crc != in->header.crc[in->slot])
         return FOTA_E_CRC;
+    fota_sha256_out(&hash->sha256, sha256);
     if (memcmp(sha256, in->header.sha256[in->slot], FOTA_SHA256_SIZE) != 0)
         return FOTA_E_HASH;
-    return fota_vectors_check(vectors, in->header.image_size, in->slot);
+    return fota_vectors_check(hash->vectors, in->header.image_size, in->slot);
 }
 
-int fota_install_finish(struct fota_installer *in)
+/* @return FOTA_OK when all bytes are there, but nothing was checked. */
+static int all_there(const struct fota_installer *in)
 {
-    const struct fota_flash *flash = in->journal->flash;
-    int error;
-
-    if (in->state == FOTA_INSTALL_COMPLETE)
-        return FOTA_OK;
     if (in->state != FOTA_INSTALL_RECEIVING)
         return FOTA_E_STATE;
-    if (in->next != in->header.image_size)
-        return FOTA_E_INCOMPLETE;
-    error = check_code(in);
+    return in->next == in->header.image_size ? FOTA_OK : FOTA_E_INCOMPLETE;
+}
+
+int fota_install_conclude(struct fota_installer *in, const struct fota_slot_hash *hash)
+{
+    const struct fota_flash *flash = in->journal->flash;
+    int error = all_there(in);
+
+    if (error != FOTA_OK)
+        return in->state == FOTA_INSTALL_COMPLETE ? FOTA_OK : error;
+    error = check_code(in, hash);
     if (error == FOTA_OK) /* fails where an earlier attempt left the header of another signature: then begin anew */
         error = flash->program(flash->ctx, fota_slot_base(in->slot), &in->header, FOTA_HEADER_SIZE);
     if (error != FOTA_OK) {
@@ -189,6 +204,21 @@ int fota_install_finish(struct fota_installer *in)
     error = record(in, FOTA_RECORD_PENDING, 0, 0);
     if (error == FOTA_OK)
         in->state = FOTA_INSTALL_COMPLETE;
+    return error;
+}
+
+int fota_install_finish(struct fota_installer *in)
+{
+    struct fota_slot_hash hash;
+    int error = all_there(in);
+
+    if (error != FOTA_OK)
+        return in->state == FOTA_INSTALL_COMPLETE ? FOTA_OK : error;
+    fota_slot_hash_begin(&hash, true);
+    error = fota_slot_hash_step(&hash, in->journal->flash, in->slot, in->header.image_size, in->header.image_size);
+    if (error == FOTA_OK)
+        return fota_install_conclude(in, &hash);
+    give_up(in, error);
     return error;
 }
 

@@ -114,9 +114,10 @@ bool fota_link_rx_byte(struct fota_link_rx *rx, uint8_t byte, struct fota_frame 
 
 int fota_link_info_decode(const uint8_t *in, size_t length, struct fota_link_info *info)
 {
-    if (length < sizeof *info)
+    if (length < FOTA_LINK_INFO_LEAST)
         return FOTA_E_TRUNCATED;
-    memcpy(info, in, sizeof *info);
+    memset(info, 0, sizeof *info);
+    memcpy(info, in, length < sizeof *info ? length : sizeof *info);
     return FOTA_OK;
 }
 

@@ -58,6 +58,17 @@ static void log_rejects(struct fota_server *server, const struct fota_frame *req
     fota_server_respond(server, request, FOTA_OK, state->rejects, state->reject_count * sizeof state->rejects[0]);
 }
 
+static void reboot(struct fota_server *server, const struct fota_frame *request)
+{
+    const struct fota_server_port *port = server->port;
+    unsigned where = request->length > 0 ? request->payload[0] : FOTA_LINK_REBOOT_NORMAL;
+    int error = port->may_reboot != NULL ? port->may_reboot(port->ctx, where) : FOTA_OK;
+
+    fota_server_respond(server, request, error, NULL, 0);
+    if (error == FOTA_OK)
+        port->reboot(port->ctx, where);
+}
+
 static void dispatch(struct fota_server *server, const struct fota_frame *request)
 {
     if (request->version != FOTA_LINK_VERSION) {
@@ -72,8 +83,7 @@ static void dispatch(struct fota_server *server, const struct fota_frame *reques
         log_rejects(server, request);
         break;
     case FOTA_LINK_REBOOT:
-        fota_server_respond(server, request, FOTA_OK, NULL, 0);
-        server->port->reboot(server->port->ctx, request->length > 0 ? request->payload[0] : FOTA_LINK_REBOOT_NORMAL);
+        reboot(server, request);
         break;
     default:
         if (server->install != NULL)
@@ -83,17 +93,26 @@ static void dispatch(struct fota_server *server, const struct fota_frame *reques
     }
 }
 
-unsigned fota_server_feed(struct fota_server *server, const uint8_t *data, size_t length)
+size_t fota_server_take(struct fota_server *server, const uint8_t *data, size_t length, unsigned *frames)
 {
     struct fota_frame frame;
-    unsigned good = 0;
 
-    for (; length > 0; length--) {
+    for (size_t i = 0; i < length; i++) {
         /* a response on this line is an echo or another target's: nothing to answer */
-        if (fota_link_rx_byte(&server->rx, *data++, &frame) && (frame.type & FOTA_LINK_RESPONSE) == 0) {
-            good++;
+        if (fota_link_rx_byte(&server->rx, data[i], &frame) && (frame.type & FOTA_LINK_RESPONSE) == 0) {
+            (*frames)++;
             dispatch(server, &frame);
+            return i + 1u;
         }
     }
+    return length;
+}
+
+unsigned fota_server_feed(struct fota_server *server, const uint8_t *data, size_t length)
+{
+    unsigned good = 0;
+
+    for (size_t taken; length > 0; data += taken, length -= taken)
+        taken = fota_server_take(server, data, length, &good);
     return good;
 }

@@ -7,10 +7,10 @@
 #define DATA_HEAD 4u
 #define BAUD_SIZE 4u
 
-static void respond_progress(struct fota_server *server, const struct fota_frame *request, int status)
+void fota_server_progress(struct fota_server *server, const struct fota_frame *request, int status)
 {
     const struct fota_installer *in = server->installer;
-    struct fota_link_progress progress = {.slot = in->slot, .state = in->state};
+    struct fota_link_progress progress = {.slot = in->slot, .state = in->state, .flags = server->waits};
 
     if (in->state != FOTA_INSTALL_IDLE) {
         uint32_t left = in->header.image_size - in->next;
@@ -36,7 +36,7 @@ static void begin(struct fota_server *server, const struct fota_frame *request)
     if (server->session == 0)
         server->session = 1;
     server->stay = true;
-    respond_progress(server, request, FOTA_OK);
+    fota_server_progress(server, request, FOTA_OK);
 }
 
 static void data(struct fota_server *server, const struct fota_frame *request)
@@ -47,7 +47,7 @@ static void data(struct fota_server *server, const struct fota_frame *request)
         error = fota_install_write(server->installer, fota_get32(request->payload), request->payload + DATA_HEAD,
                                    (uint32_t) request->length - DATA_HEAD);
     if (error == FOTA_OK || error == FOTA_E_OFFSET)
-        respond_progress(server, request, error);
+        fota_server_progress(server, request, error);
     else
         fota_server_respond(server, request, error, NULL, 0);
 }
@@ -88,7 +88,7 @@ void fota_server_install(struct fota_server *server, const struct fota_frame *re
         fota_server_respond(server, request, fota_install_finish(server->installer), NULL, 0);
         break;
     case FOTA_LINK_STATUS:
-        respond_progress(server, request, FOTA_OK);
+        fota_server_progress(server, request, FOTA_OK);
         break;
     default:
         fota_install_abort(server->installer);

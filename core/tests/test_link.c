@@ -357,8 +357,10 @@ static void info_layout(void **state)
     (void) state;
     for (unsigned i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t) (i + 1u);
-    for (size_t size = 0; size < FOTA_LINK_INFO_SIZE; size++)
+    for (size_t size = 0; size < FOTA_LINK_INFO_LEAST; size++)
         assert_int_equal(fota_link_info_decode(bytes, size, &info), FOTA_E_TRUNCATED);
+    assert_int_equal(fota_link_info_decode(bytes, FOTA_LINK_INFO_LEAST, &info), FOTA_OK); /* of an older target */
+    assert_int_equal(info.fault_pc, 0);
     assert_int_equal(fota_link_info_decode(bytes, FOTA_LINK_INFO_SIZE, &info), FOTA_OK);
     assert_int_equal(fota_link_info_decode(bytes, sizeof bytes, &info), FOTA_OK); /* of a newer target */
     assert_int_equal(info.mode, 1);
@@ -379,9 +381,11 @@ static void info_layout(void **state)
     assert_int_equal(info.bootloader.major, 0x5655);
     assert_int_equal(info.bootloader.minor, 0x5857);
     assert_int_equal(info.bootloader.patch, 0x5A59);
-    assert_memory_equal(info.last_identity, bytes + FOTA_LINK_INFO_SIZE - 16u, 16);
-    assert_int_equal((uint16_t) info.last_reason, fota_get16(bytes + FOTA_LINK_INFO_SIZE - 18u));
-    assert_int_equal(info.data_max, fota_get16(bytes + FOTA_LINK_INFO_SIZE - 20u));
+    assert_memory_equal(info.last_identity, bytes + 100, 16);
+    assert_int_equal((uint16_t) info.last_reason, fota_get16(bytes + 98));
+    assert_int_equal(info.data_max, fota_get16(bytes + 96));
+    assert_int_equal(info.fault_pc, fota_get32(bytes + 116));
+    assert_int_equal(info.fault_lr, fota_get32(bytes + 120));
 }
 
 static void progress_layout(void **state)

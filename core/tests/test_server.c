@@ -56,7 +56,7 @@ static int on_baud(void *ctx, uint32_t baud)
     return baud == 2000000u || baud == 115200u ? FOTA_OK : FOTA_E_ARGUMENT;
 }
 
-static const struct fota_server_port port = {&gw, on_send, on_reboot, on_baud};
+static const struct fota_server_port port = {.ctx = &gw, .send = on_send, .reboot = on_reboot, .baud = on_baud};
 static uint8_t tag;
 
 /* Send a request and expect one response. @return its status. */
@@ -278,7 +278,7 @@ static void unknown_and_other_versions(void **state)
 static void baud_is_decided_by_the_owner(void **state)
 {
     static const uint32_t rates[] = {2000000, 115200, 0, 1, 300, 2000001, UINT32_MAX};
-    static const struct fota_server_port fixed = {&gw, on_send, on_reboot, NULL};
+    static const struct fota_server_port fixed = {.ctx = &gw, .send = on_send, .reboot = on_reboot};
     uint8_t payload[8] = {0};
 
     (void) state;

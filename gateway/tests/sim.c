@@ -149,7 +149,8 @@ static void start_server(struct sim *sim, enum fota_link_mode mode)
     i->bootloader = (struct fota_version){.minor = 1};
     i->data_max = FOTA_LINK_DATA_MAX;
     memset(&sim->server, 0, sizeof sim->server);
-    sim->server_port = (struct fota_server_port){sim, port_send, port_reboot, sim->fixed_baud ? NULL : port_baud};
+    sim->server_port = (struct fota_server_port){
+        .ctx = sim, .send = port_send, .reboot = port_reboot, .baud = sim->fixed_baud ? NULL : port_baud};
     sim->server.port = &sim->server_port;
     sim->server.journal = &sim->journal;
     sim->server.info = *i;

@@ -2,10 +2,16 @@
 #include "fota_agent.h"
 
 #include "chip.h"
-#include "fota/config.h"
 #include "stm32f407.h"
 
 #include <string.h>
+
+#define POLL_BYTES 256u
+#define RAM_BASE 0x20000000u
+#define RAM_SIZE 0x20000u
+#define CCM_BASE 0x10000000u
+#define CCM_SIZE 0x10000u
+#define FRAME_SIZE 32u /* that an exception pushes, without the FPU's part, which lies above */
 
 static const struct fota_header *running_image(uint8_t *slot)
 {
@@ -70,6 +76,8 @@ static void fill_info(struct fota_agent *agent)
         info->floor = config.target.floor;
         memcpy(info->product, config.target.product, FOTA_PRODUCT_SIZE);
     }
+    info->fault_pc = backup_read(BACKUP_FAULT_PC);
+    info->fault_lr = backup_read(BACKUP_FAULT_LR);
     info->version = agent->image->version;
     fota_header_identity((const uint8_t *) agent->image, info->identity);
 }
@@ -95,12 +103,23 @@ int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *por
     return fota_journal_open(&agent->journal, &chip_flash);
 }
 
+static bool in_interrupt(void)
+{
+    uint32_t ipsr;
+
+    __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
+    return ipsr != 0;
+}
+
 int fota_confirm(struct fota_agent *agent)
 {
     struct fota_record record = {.type = FOTA_RECORD_CONFIRMED, .slot = agent->slot};
 
     if (agent->image == NULL)
         return FOTA_E_NO_IMAGE;
+    agent->confirm = in_interrupt();
+    if (agent->confirm)
+        return FOTA_E_LATER;
     if (!on_trial(agent))
         return FOTA_OK;
     record.arg = agent->image->counter;
@@ -108,8 +127,15 @@ int fota_confirm(struct fota_agent *agent)
     return fota_journal_append(&agent->journal, &record);
 }
 
+static void confirm_if_asked(struct fota_agent *agent)
+{
+    if (agent->confirm && !in_interrupt() && fota_confirm(agent) != FOTA_OK)
+        agent->confirm = true; /* again */
+}
+
 void fota_feed(struct fota_agent *agent)
 {
+    confirm_if_asked(agent);
     if (agent->image != NULL && on_trial(agent) &&
         agent->port->now_ms(agent->port->ctx) - agent->started_ms > agent->image->deadline_ms) {
         backup_write(BACKUP_REQUEST, BACKUP_DEADLINE);
@@ -124,6 +150,25 @@ void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *
         (void) fota_server_feed(&agent->line[line].server, data, length);
 }
 
+void fota_agent_poll(struct fota_agent *agent)
+{
+    const struct fota_agent_port *port = agent->port;
+
+    confirm_if_asked(agent);
+    for (unsigned n = 0; agent->image != NULL && n < FOTA_AGENT_LINES; n++) {
+        const uint8_t *data;
+        size_t length = port->peek(port->ctx, n, &data);
+        unsigned frames = 0;
+
+        if (length > POLL_BYTES)
+            length = POLL_BYTES;
+        if (length > 0)
+            port->take(port->ctx, n, fota_server_take(&agent->line[n].server, data, length, &frames));
+    }
+    if (agent->update != NULL)
+        agent->update->step(agent);
+}
+
 void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)
 {
     const struct fota_boot_state *state = &agent->journal.state;
@@ -131,6 +176,8 @@ void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)
     memset(info, 0, sizeof *info);
     info->slot = agent->slot;
     info->reset_csr = backup_read(BACKUP_CAUSE);
+    info->fault_pc = backup_read(BACKUP_FAULT_PC);
+    info->fault_lr = backup_read(BACKUP_FAULT_LR);
     if (agent->image == NULL)
         return;
     info->version = agent->image->version;
@@ -140,8 +187,26 @@ void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)
         info->last_reason = state->rejects[state->reject_count - 1u].reason;
 }
 
-_Noreturn void fota_agent_fault(void)
+_Noreturn void fota_request_recovery(void)
 {
+    backup_write(BACKUP_REQUEST, BACKUP_LOADER);
+    chip_reset();
+}
+
+/* A stack pointer that ran away would make the next fault, and a lockup of this one. */
+static bool in_ram(const uint32_t *frame)
+{
+    uintptr_t at = (uintptr_t) frame;
+
+    return (at & 3u) == 0 && (at - RAM_BASE <= RAM_SIZE - FRAME_SIZE || at - CCM_BASE <= CCM_SIZE - FRAME_SIZE);
+}
+
+_Noreturn void fota_agent_fault(const uint32_t *frame)
+{
+    bool known = in_ram(frame);
+
+    backup_write(BACKUP_FAULT_PC, known ? frame[6] : 0);
+    backup_write(BACKUP_FAULT_LR, known ? frame[5] : 0);
     backup_write(BACKUP_REQUEST, BACKUP_FAULT);
     chip_reset();
 }

@@ -180,6 +180,8 @@ static void prepare_server(bool configured)
     info->floor = boot.config.target.floor;
     info->data_max = FOTA_LINK_DATA_MAX;
     info->bootloader = fota_boot_version(BOOTLOADER_VERSION);
+    info->fault_pc = backup_read(BACKUP_FAULT_PC);
+    info->fault_lr = backup_read(BACKUP_FAULT_LR);
     memcpy(info->product, boot.config.target.product, FOTA_PRODUCT_SIZE);
     memcpy(info->uid, UNIQUE_ID, FOTA_UID_SIZE);
     if (d->slot != FOTA_SLOT_NONE) {

@@ -131,7 +131,9 @@ void watchdog_feed(void);
 
 /** What survives a reset, in the RTC's backup registers: requests to the bootloader, and what it found. */
 enum backup_word {
-    BACKUP_REQUEST = 18, /* enum backup_request. The last two words: the first ones are what applications use */
+    BACKUP_FAULT_PC = 16, /* of the fault that ended an application */
+    BACKUP_FAULT_LR = 17,
+    BACKUP_REQUEST = 18, /* enum backup_request. The last four words: the first ones are what applications use */
     BACKUP_CAUSE = 19    /* RCC_CSR as the bootloader found it, for the application */
 };
 enum backup_request {

@@ -94,7 +94,10 @@ struct dma_regs {
 #define DMA_CR_EN BIT(0)
 #define DMA_CR_FROM_MEMORY BIT(6)
 #define DMA_CR_CIRC BIT(8)
+#define DMA_CR_MEMORY (2ul << 6) /* from memory to memory: PAR is the source */
+#define DMA_CR_PINC BIT(9)
 #define DMA_CR_MINC BIT(10)
+#define DMA_CR_WORDS (2ul << 11 | 2ul << 13)
 #define DMA_CR_FIRST (3ul << 16) /* before the other streams of this controller */
 #define DMA_CR_DBM BIT(18)
 #define DMA_CR_CT BIT(19)

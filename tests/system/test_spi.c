@@ -108,6 +108,7 @@ static void test_one_line_at_a_time(void **state)
 
     (void) state;
     rig_factory(rig);
+    (void) rig_run_until(rig, NULL, RIG_SECOND / 10u); /* it has said all that it says */
     rig_listen(rig);
     rig_start(rig, &package, false);
     while (rig_step(rig)) {

@@ -34,6 +34,21 @@ struct fota_slot_image {
 int fota_slot_check(const struct fota_flash *flash, unsigned slot, const struct fota_target *target,
                     const struct fota_key *keys, unsigned key_count, struct fota_slot_image *image);
 
+/** CRC-32 and SHA-256 over the code of a slot, computed piece by piece. */
+struct fota_slot_hash {
+    struct fota_sha256 sha256;
+    uint32_t crc, done; /* bytes so far */
+    bool with_crc;
+    uint8_t vectors[8]; /* the first bytes of the code */
+};
+
+/** Begin. @param with_crc whether the CRC-32 is wanted as well. */
+void fota_slot_hash_begin(struct fota_slot_hash *hash, bool with_crc);
+/** Go on. @param size of the code; multiple of 4, at least 8. @param most so many bytes at most, a multiple of 4, at
+ *  least 8. @return FOTA_OK or the flash's error. All is done when hash->done is `size`. */
+int fota_slot_hash_step(struct fota_slot_hash *hash, const struct fota_flash *flash, unsigned slot, uint32_t size,
+                        uint32_t most);
+
 /** CRC-32 and SHA-256 over the code of a slot, read from flash.
  *  @param crc may be NULL: then no CRC-32 is computed. @return FOTA_OK or the flash's error. */
 int fota_slot_digest(const struct fota_flash *flash, unsigned slot, uint32_t size, uint32_t *crc,

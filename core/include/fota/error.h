@@ -46,7 +46,8 @@
     X(WATCHDOG,      -35, "watchdog",     "the watchdog reset the trial") \
     X(FAULT,         -36, "fault",        "the application ended in a fault") \
     X(RESETS,        -37, "resets",       "the application was reset too often during its trial") \
-    X(SUPPLY,        -38, "supply",       "the supply voltage is too low to write the flash")
+    X(SUPPLY,        -38, "supply",       "the supply voltage is too low to write the flash") \
+    X(LATER,         -39, "later",        "the application wants this done later; ask again")
 /* clang-format on */
 
 enum fota_error {

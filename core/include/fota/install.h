@@ -52,6 +52,17 @@ int fota_install_write(struct fota_installer *installer, uint32_t offset, const 
  *  FOTA_E_JOURNAL_FULL. After a failed check the install is void and the next begin starts anew. */
 int fota_install_finish(struct fota_installer *installer);
 
+/** The rest of fota_install_finish(), for whoever has computed the hash piece by piece: fota_slot_hash_step() over
+ * the whole image in installer->slot, with CRC-32, after the last write. Errors are the same. */
+int fota_install_conclude(struct fota_installer *installer, const struct fota_slot_hash *hash);
+
+/** Which sector a write of the next bytes would erase first. @param length of them, as fota_install_write() takes it.
+ *  @return 1 … 11, or 0: none has to be erased, or no install is under way. */
+unsigned fota_install_erases(const struct fota_installer *installer, uint32_t length);
+/** Erase that sector now, and record it: as fota_install_write() would. @param sector from fota_install_erases().
+ *  @return FOTA_OK, FOTA_E_FLASH, FOTA_E_SUPPLY or FOTA_E_JOURNAL_FULL. */
+int fota_install_erase(struct fota_installer *installer, unsigned sector);
+
 /** Leave the install as it is; a later begin of the same image goes on. */
 void fota_install_abort(struct fota_installer *installer);
 

@@ -57,6 +57,7 @@ enum fota_trial { FOTA_TRIAL_NONE = 0, FOTA_TRIAL_PENDING = 1, FOTA_TRIAL_RUNNIN
 
 #define FOTA_INFO_CONFIGURED 0x01u /* the bootloader has a valid configuration block */
 #define FOTA_INFO_BOOTABLE 0x02u   /* there is an image that would boot */
+#define FOTA_INFO_INSTALLS 0x04u   /* an application that takes an image into the spare slot while it runs */
 
 /** What a target says of itself: the answer to INFO. */
 struct fota_link_info {
@@ -76,18 +77,21 @@ struct fota_link_info {
     uint16_t data_max;   /* largest DATA this target takes, bytes */
     int16_t last_reason; /* enum fota_error: why the last image was rejected; FOTA_OK when none was */
     uint8_t last_identity[FOTA_IDENTITY_SHORT]; /* which one */
+    uint32_t fault_pc, fault_lr; /* of the last image that ended in a fault; 0: not known (the supply was cut since) */
 };
-#define FOTA_LINK_INFO_SIZE 116u
+#define FOTA_LINK_INFO_SIZE 124u
+#define FOTA_LINK_INFO_LEAST 116u /* of a target from before fault_pc */
 
 /** Answer to BEGIN, DATA and STATUS. */
 struct fota_link_progress {
-    uint8_t slot;  /* being written, FOTA_SLOT_NONE when nothing is */
-    uint8_t state; /* enum fota_install_state (install.h) */
-    uint16_t reserved;
+    uint8_t slot;    /* being written, FOTA_SLOT_NONE when nothing is */
+    uint8_t state;   /* enum fota_install_state (install.h) */
+    uint16_t flags;  /* FOTA_PROGRESS_… */
     uint32_t next;   /* offset in the code that is wanted next */
     uint32_t credit; /* data may be sent up to this offset */
 };
 #define FOTA_LINK_PROGRESS_SIZE 12u
+#define FOTA_PROGRESS_WAITS 0x01u /* the application does not let the next sector be erased now */
 
 struct fota_link_reject {
     int16_t reason;

@@ -277,6 +277,10 @@ static void step(struct gw_push *push)
         if (!request(push, FOTA_LINK_REBOOT, &boot_normal, 1, GW_PUSH_ASK_MS, REBOOT_TRIES))
             push_phase(push, PHASE_WATCH);
         break;
+    case PHASE_LATER:
+        if (push_since(push, push->phase_since) >= push->later_ms)
+            push_phase(push, (enum push_phase) push->later_phase);
+        break;
     case PHASE_WATCH:
         push_trial_step(push);
         (void) request(push, FOTA_LINK_INFO, &none, 1, push_watch_ms(push), 0);
@@ -359,7 +363,7 @@ static int prepare(struct gw_push *push, enum gw_push_state state)
     push->session = push->rebegins = push->high = push->next = push->credit = push->sent = 0;
     push->bytes = push->total = push->resumed_at = 0;
     push->reboots = 0;
-    push->begun_at = 0;
+    push->begun_at = push->later_since = 0;
     push->slot = FOTA_SLOT_NONE;
     push->reopen_at = 0;
     push->rate_cap = push->ports.baud_max;
@@ -429,6 +433,10 @@ static uint32_t next_call(const struct gw_push *push)
         return GW_PUSH_ASK_MS; /* gw_push_wants_write(): room in the link comes first */
     if (push->phase == PHASE_PROBE || (push->phase == PHASE_CALL && push->sent_at != 0))
         return push_rate_next_call(push);
+    if (push->phase == PHASE_LATER)
+        return push_since(push, push->phase_since) >= push->later_ms
+                   ? 0
+                   : push->later_ms - (uint32_t) push_since(push, push->phase_since);
     if (push->sent_at == 0 && push->phase != PHASE_DATA)
         return 0; /* a new phase, its request is to be sent */
     if (push->phase == PHASE_WATCH)

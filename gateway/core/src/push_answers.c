@@ -57,6 +57,34 @@ bool push_was_rejected(const struct gw_push *push)
 
 static const uint8_t boot_normal = FOTA_LINK_REBOOT_NORMAL;
 
+/* An application that installs images while it runs. Where its journal is full it cannot help: the bootloader makes
+ * room. */
+static bool installs(const struct gw_push *push)
+{
+    return push->info.mode == FOTA_MODE_APPLICATION && (push->info.flags & FOTA_INFO_INSTALLS) != 0 &&
+           !push->made_room && !push->ports.loader_only;
+}
+
+/* The application asks to wait: `phase` again in a while. The state's own limit does not count meanwhile. */
+static void later(struct gw_push *push, enum push_phase phase, uint32_t ms)
+{
+    uint64_t now = push_now(push);
+
+    if (push->later_since == 0) {
+        push->later_since = now;
+        push_log(push, GW_LOG_DEBUG, "the application asks to wait");
+    } else if (now - push->later_since >= GW_PUSH_LATER_LIMIT_MS) {
+        push_detail(push, "the application has asked to wait for %u minutes%s", GW_PUSH_LATER_LIMIT_MS / 60000u,
+                    push->state == GW_PUSH_JUMP ? "; the image is installed, and is tried at the next reset" : "");
+        push_fail(push, fota_error_name(FOTA_E_LATER), FOTA_E_LATER);
+        return;
+    }
+    push->state_since = push->progress_since = push->trial_since = now;
+    push->later_phase = (uint8_t) phase;
+    push->later_ms = ms;
+    push_phase(push, PHASE_LATER);
+}
+
 /* An answer to INFO while the bootloader is to be reached. */
 static void met(struct gw_push *push)
 {
@@ -89,6 +117,8 @@ static void met(struct gw_push *push)
         push_trial_info(push);
     } else if (loader) {
         push_rate_up(push);
+    } else if (installs(push)) {
+        push_phase(push, PHASE_BEGIN);
     } else if (push->phase == PHASE_ASK || push->phase == PHASE_WAIT ||
                (push->phase == PHASE_HELLO && push_since(push, push->phase_since) > 1000u)) {
         if (++push->reboots > REBOOT_TRIES) {
@@ -140,6 +170,8 @@ static void on_begin(struct gw_push *push, const struct fota_frame *frame, int s
 
     if (status == FOTA_E_UNKNOWN) { /* an application: it has booted in between */
         push_phase(push, PHASE_ASK);
+    } else if (status == FOTA_E_LATER) {
+        later(push, PHASE_BEGIN, GW_PUSH_LATER_MS);
     } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
         push->made_room = true;
         push_phase(push, PHASE_LOADER);
@@ -158,6 +190,7 @@ static void on_begin(struct gw_push *push, const struct fota_frame *frame, int s
             push_fail(push, "stalled", FOTA_OK);
             return;
         }
+        push->later_since = 0;
         if (push->slot == FOTA_SLOT_NONE)
             push->resumed_at = progress.next;
         push->session = frame->session;
@@ -190,6 +223,9 @@ static void on_data(struct gw_push *push, const struct fota_frame *frame, int st
     } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
         push->made_room = true;
         push_phase(push, PHASE_LOADER);
+    } else if (status == FOTA_E_LATER) {
+        if (push->phase == PHASE_DATA)
+            later(push, PHASE_STATUS, GW_PUSH_LATER_MS);
     } else if (status != FOTA_OK && status != FOTA_E_OFFSET) {
         push_fail_core(push, "the device could not write", status);
     } else if (frame->session == push->session && take_progress(push, body, length, &progress)) {
@@ -223,6 +259,11 @@ static void on_status(struct gw_push *push, const struct fota_frame *frame, int 
             push_phase(push, PHASE_BEGIN);
             return;
         }
+        if ((progress.flags & FOTA_PROGRESS_WAITS) != 0) {
+            later(push, PHASE_STATUS, GW_PUSH_LATER_MS);
+            return;
+        }
+        push->later_since = 0;
         push->sent = progress.next;
         push->went_back = false;
         push->stats.resent++;
@@ -234,7 +275,10 @@ static void on_status(struct gw_push *push, const struct fota_frame *frame, int 
 static void on_finish(struct gw_push *push, const struct fota_frame *frame, int status)
 {
     if (status == FOTA_OK && frame->session == push->session) {
+        push->later_since = 0;
         push_trial_start(push);
+    } else if (status == FOTA_E_LATER) {
+        later(push, PHASE_FINISH, GW_PUSH_HASHES_MS);
     } else if (status == FOTA_E_SESSION || status == FOTA_E_STATE) {
         push_phase(push, PHASE_BEGIN);
     } else if (status == FOTA_E_INCOMPLETE) {
@@ -335,7 +379,10 @@ void push_response(struct gw_push *push, const struct fota_frame *frame, int sta
     case FOTA_LINK_REBOOT:
         if (push->phase == PHASE_LOADER) {
             push_phase(push, PHASE_HELLO);
+        } else if (push->phase == PHASE_REBOOT && status == FOTA_E_LATER) {
+            later(push, PHASE_REBOOT, GW_PUSH_LATER_MS);
         } else if (push->phase == PHASE_REBOOT) {
+            push->later_since = 0;
             push->trial_since = push->rebooted_at = push_now(push);
             push_phase(push, PHASE_WATCH);
         } else if (push->phase == PHASE_LEAVE && push->state == GW_PUSH_LEAVE) {

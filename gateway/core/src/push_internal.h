@@ -19,6 +19,7 @@ enum push_phase {
     PHASE_STATUS, /* silence: where are we? */
     PHASE_FINISH,
     PHASE_REBOOT, /* into the trial */
+    PHASE_LATER,  /* the application asks to wait; then `later_phase` again */
     PHASE_WATCH,
     PHASE_LOG,
     PHASE_ABORT,

@@ -37,17 +37,13 @@ static struct line *const lines[] = {&uart.line, &spi.line};
 static struct fota_agent agent;
 
 void SysTick_Handler(void);
-void HardFault_Handler(void);
 
 void SysTick_Handler(void)
 {
     milliseconds++;
 }
 
-void HardFault_Handler(void)
-{
-    fota_agent_fault();
-}
+FOTA_FAULT_HANDLER(HardFault_Handler);
 
 /* --- what the agent needs --------------------------------------------------------------------------------------- */
 

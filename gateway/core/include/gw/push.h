@@ -34,7 +34,10 @@
 #define GW_PUSH_BOOT_MS 5000u /* allowance for the bootloader's own verification before the trial's clock starts */
 #define GW_PUSH_NRST_LOW_MS 20u
 #define GW_PUSH_LEAVE_LIMIT_MS 1000u
-#define GW_PUSH_REOPEN_MS 250u /* between attempts to open a port that vanished */
+#define GW_PUSH_LATER_MS 1000u          /* where an application asks to wait */
+#define GW_PUSH_HASHES_MS 200u          /* the same while it computes the hash of what was written */
+#define GW_PUSH_LATER_LIMIT_MS 3600000u /* it may ask for so long in a row */
+#define GW_PUSH_REOPEN_MS 250u          /* between attempts to open a port that vanished */
 #define GW_PUSH_QUERY_TRIES 12u
 #define GW_PUSH_REBEGIN_LIMIT 8u /* BEGINs in a row without a byte of progress */
 #define GW_PUSH_CHUNK 1024u      /* bytes of code in a DATA frame, unless the device wants fewer */
@@ -80,6 +83,7 @@ struct gw_push_ports {
     const struct gw_clock *clock;
     uint32_t baud;     /* the device's own; 0: 115 200 */
     uint32_t baud_max; /* agree on up to this for the transfer; not above `baud`: never */
+    bool loader_only;  /* never install through an application that runs */
     uint32_t chunk;    /* bytes of code in a DATA frame, a multiple of 4; 0: GW_PUSH_CHUNK */
     bool debug_frames; /* give every frame sent and received to log() */
     void *ctx;         /* for the two below, which may be NULL */
@@ -146,6 +150,9 @@ struct gw_push {
     uint8_t calling;                /* next of the rates at which the device is called back */
     bool calling_all, called;
     uint64_t trial_since, loader_since, rate_since;
+    uint64_t later_since; /* since then the application asks to wait; 0: it does not */
+    uint32_t later_ms;    /* of this wait */
+    uint8_t later_phase;  /* what is asked again then */
     uint8_t trial_attempts;
     struct {
         uint8_t tag;
