@@ -122,9 +122,12 @@ def main():
     seed("journal", "a-life", b"\1" + struct.pack("<II", 1, 0) + b"".join(struct.pack("<H", place) + bytes([kind, slot, 0, 0, 5, 5]) + struct.pack("<I", argument)
                                                                                  for place, (kind, slot, argument) in enumerate(
         [(13, 255, 0), (12, 255, 0), (3, 0, 1), (1, 0, 1), (6, 1, 2560), (7, 1, 7), (8, 1, 7), (9, 1, 1024), (2, 1, 0), (3, 1, 1), (4, 1, 0), (14, 255, 9)], 1)))
-    seed("install", "whole", bytes([0]) + bytes([1, 255]) * 4 + bytes([4, 6]))
-    seed("install", "another", bytes([0, 1, 100, 6, 8, 1, 200, 5, 0x40]) + bytes([1, 255]) * 3 + bytes([4]))
-    seed("install", "bad", bytes([0x80, 40, 1, 1, 255]) + bytes([3, 0, 0, 0, 0, 8]) + bytes(8))
+    # the slot that is kept; then calls as fuzz_install takes them
+    for keep in (0, 1):
+        seed("install", f"whole-{keep}", bytes([keep, 0]) + bytes([1, 255]) * 3 + bytes([4, 6]))
+        seed("install", f"sectors-{keep}", bytes([keep, 0x10, 0x7A, 6, 0x10, 1, 200, 0xFA, 4, 6, 0x08, 0x3A, 5, 0x48, 0xFA, 4]))
+        seed("install", f"another-{keep}", bytes([keep, 0x10, 0x9A, 6, 8, 0x1A, 5, 0x50, 0x7F, 6, 0x50, 0xFA, 4]))
+        seed("install", f"bad-{keep}", bytes([keep, 0x80, 40, 1, 8, 0x22, 0x0B, 0, 0, 0, 0, 8]) + bytes(8) + bytes([0xFA, 4, 6, 8, 0xFA, 4]))
     command = b'{"v":1,"seq":3,"cmd":"update","job":"j1","device":"board1","url":"http://127.0.0.1/p.fota","sha256":"' + b"ab" * 32 + b'","size":9000,"retry":false}'
     messages = [command, b'{"v":1,"seq":9,"online":true,"version":"0.1.0","devices":["board1","board2"]}',
                 b'{"v":1,"seq":9,"cmd":"update","job":"j1","device":"board1","ok":false,"reason":"busy","detail":"x"}',
