@@ -9,7 +9,7 @@ Read is clang's syntax tree. A loop passes when it is counted (`for` with a coun
 no hardware), or when nothing its condition depends on comes from hardware: a volatile object, or the result of a function that
 reads one, directly or through others in whichever file, or of a call through a pointer. A loop without a condition is a `for (;;)`
 with `/* endless: REASON */` on its line or the one before, and the reason is not just believed: where the loop reads hardware or can be left, it sleeps once a round
-(SLEEPS), and what leads out of it is a count (`++n > limit`), never a flag of the hardware. goto is refused, since it hides loops. Not seen: loops
+(SLEEPS), and what leads out of it is a count that goes on whatever the hardware says (`++n > limit`, or n grows in every round; it may begin again). goto is refused, since it hides loops. Not seen: loops
 inside assembler statements. Exit status 1 when there is a finding."""
 import argparse
 import json
@@ -234,14 +234,38 @@ def bare(node):
     return node
 
 
-def is_count(condition, unit, everywhere):
-    """`++n > limit`, with nothing of hardware in it."""
+def settled_by(node):
+    """Variables whose value goes into this one; those that only choose between two values do not."""
+    if node.get("kind") == "ConditionalOperator":
+        return settled_by(node["inner"][1]) | settled_by(node["inner"][2])
+    if node.get("kind") == "DeclRefExpr":
+        return variables(node)
+    return set().union(*(settled_by(child) for child in node.get("inner", [])))
+
+
+def grows(variable, statement):
+    """`n++;`, `n += 2;`, `n = … n + 2 …;`"""
+    if statement.get("kind") == "UnaryOperator" and statement.get("opcode") == "++":
+        return variable in variables(statement)
+    if statement.get("kind") not in ("BinaryOperator", "CompoundAssignOperator") or statement.get("opcode") not in ("=", "+=") or variable not in base(statement["inner"][0]):
+        return False
+    sums = [statement] if statement["opcode"] == "+=" else [n for n in walk(statement["inner"][1]) if n.get("kind") == "BinaryOperator" and n.get("opcode") == "+"
+                                                            and variable in variables(n)]
+    return any(n.get("kind") == "IntegerLiteral" and int(n["value"]) > 0 for one in sums for n in walk(one))
+
+
+def is_count(condition, unit, everywhere, tainted, round_):
+    """`++n > limit`, or `n > limit` where n grows in every round, with nothing of hardware in it."""
     n = bare(condition)
     if n.get("kind") != "BinaryOperator" or n.get("opcode") not in ("<", "<=", ">", ">=") or unit.reads(n, everywhere):
         return False
-    up, other = n["inner"] if n["opcode"].startswith(">") else n["inner"][::-1]
+    up, limit = n["inner"] if n["opcode"].startswith(">") else n["inner"][::-1]
     up = bare(up)
-    return up.get("kind") == "UnaryOperator" and up.get("opcode") == "++" and bool(variables(up)) and not variables(up) & variables(other)
+    here = up.get("kind") == "UnaryOperator" and up.get("opcode") == "++"
+    counter = variables(up)
+    if len(counter) != 1 or counter & variables(limit) or settled_by(limit) & tainted:
+        return False
+    return here or (up.get("kind") == "DeclRefExpr" and any(grows(v, statement) for v in counter for statement in round_))
 
 
 def ways_out(node, unit, under=(), inside=False):
@@ -284,12 +308,14 @@ def judge_endless(loop, unit, everywhere):
     if loop["kind"] != "ForStmt" or any("kind" in part for part in loop["inner"][:4]):
         return "a loop without an end is written `for (;;)`"
     body, tainted = parts(loop)[2], values_of_hardware(loop, unit, everywhere)
+    round_ = body.get("inner", []) if body.get("kind") == "CompoundStmt" else [body]
     out = list(ways_out(body, unit))
     for node, under in out:
-        if any(holds and (unit.reads(c, everywhere) or variables(c) & tainted) for c, holds in under) or not any(
-                holds and is_count(c, unit, everywhere) for c, holds in under):
+        counts = [holds and is_count(c, unit, everywhere, tainted, round_) for c, holds in under]
+        first = counts.index(True) if True in counts else 0
+        # what the count is under decides whether it counts at all; behind it, what was heard may decide that it begins again
+        if True not in counts or any(holds and (unit.reads(c, everywhere) or (i < first and variables(c) & tainted)) for i, (c, holds) in enumerate(under)):
             return f"called endless, but left in line {node['line']} by something else than a count, such as a flag of the hardware"
-    round_ = body.get("inner", []) if body.get("kind") == "CompoundStmt" else [body]
     if (out or unit.reads(body, everywhere)) and not any(n.get("kind") == "CallExpr" and called(n) in SLEEPS for n in round_):
         return f"called endless, looks at hardware or can be left, and does not sleep in every round ({', '.join(SLEEPS)})"
     return None

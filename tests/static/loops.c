@@ -135,6 +135,38 @@ void only_called_endless(unsigned limit)
             break;
         chip_wait_for_interrupt();
     }
+    for (;;) { /* endless: the same through a variable */ /* bad */
+        limit = UART->CR;
+        if (++n > limit)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted while a flag is set, through a variable */ /* bad */
+        got = status();
+        if (got != 0)
+            if (++n > LIMIT)
+                break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: a number that grows only when the hardware says so */ /* bad */
+        if (UART->SR & 1u)
+            n++;
+        if (n > LIMIT)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: a number that does not grow */ /* bad */
+        n = status();
+        if (n > LIMIT)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted, and then a flag all the same */ /* bad */
+        if (++n > LIMIT)
+            if (UART->SR & 1u)
+                break;
+        chip_wait_for_interrupt();
+    }
     for (;;) { /* endless: counted in another condition */ /* bad */
         if ((UART->SR & 1u) != 0 && ++n > limit)
             break;
@@ -181,6 +213,24 @@ uint32_t really_endless(unsigned limit)
             idle = 0;
         else if (++idle > limit) {
             if (limit != 5u)
+                return idle;
+            idle = 0;
+        }
+        chip_wait_for_interrupt();
+    }
+}
+
+uint32_t endless_in_other_words(unsigned limit)
+{
+    uint32_t idle = 0, heard = 1;
+
+    for (;;) { /* endless: silence ends it */
+        uint32_t got = status();
+
+        heard = heard && got == 0;
+        idle = through_another() != 0 ? 0 : idle + 1u + got * 3u;
+        if (idle > (heard ? limit : LIMIT)) {
+            if (heard)
                 return idle;
             idle = 0;
         }
