@@ -36,7 +36,8 @@ console/node_modules/.stamp: console/package-lock.json
 	@cd console && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test: lint test-unit test-system test-console test-browser powercut-ci glitch-ci arbitrary-ci hostile-ci fuzz-ci mutants-ci size ## all tests; what CI runs
+test: ## all tests; what CI runs: 40 minutes on two cores
+	+@scripts/parts.sh 40 lint test-unit test-system test-console test-browser powercut-ci=8 glitch-ci arbitrary-ci hostile-ci fuzz-ci mutants-ci size
 	@echo "all tests passed"
 
 test-unit: asan ## cmocka beside each unit, under ASan and UBSan

@@ -4,8 +4,11 @@ import json
 import os
 
 
-def row(name, value, unit, bar=None, ok=None):
-    """A figure. `bar` is the limit it is held against, None for none; without `ok` the value must not exceed it."""
+def row(name, value, unit, bar=None, ok=None, least=None):
+    """A figure. `bar` is the limit it is held against, None for none; without `ok` the value must not exceed it. `least` is the other way round: less would mean
+    that nothing of interest happened."""
+    if least is not None:
+        bar, ok = f"at least {least}", value >= least
     if ok is None:
         ok = bar is None or value <= bar
     return {"name": name, "value": value, "unit": unit, "bar": bar, "ok": bool(ok)}
@@ -20,6 +23,6 @@ def publish(build, target, rows):
         f.write("\n")
     width = max(len(r["name"]) for r in rows)
     for r in rows:
-        bar = "" if r["bar"] is None else f"  (bar {r['bar']})"
+        bar = "" if r["bar"] is None else f"  ({r['bar']})" if isinstance(r["bar"], str) else f"  (bar {r['bar']})"
         print(f"  {r['name']:<{width}}  {r['value']:>10} {r['unit']}{bar}{'' if r['ok'] else '  MISSED'}")
     return 0 if all(r["ok"] for r in rows) else 1

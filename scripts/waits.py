@@ -7,8 +7,9 @@ usage: waits.py --build BUILD        every source of ours that BUILD/target/comp
 
 Read is clang's syntax tree. A loop passes when it is counted (`for` with a counter that only the `for` itself changes, and a limit that is
 no hardware), or when nothing its condition depends on comes from hardware: a volatile object, or the result of a function that
-reads one, directly or through others in whichever file, or of a call through a pointer. A loop without a condition
-needs `/* endless: REASON */` on its line or the one before; a wait for hardware has no such excuse. goto is refused, since it hides loops. Not seen: loops
+reads one, directly or through others in whichever file, or of a call through a pointer. A loop without a condition is a `for (;;)`
+with `/* endless: REASON */` on its line or the one before, and the reason is not just believed: where the loop reads hardware or can be left, it sleeps once a round
+(SLEEPS), and what leads out of it is a count that goes on whatever the hardware says (`++n > limit`, or n grows in every round; it may begin again). goto is refused, since it hides loops. Not seen: loops
 inside assembler statements. Exit status 1 when there is a finding."""
 import argparse
 import json
@@ -23,6 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOOPS = ("ForStmt", "WhileStmt", "DoStmt")
 ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=")
 MOST = 1 << 30  # polls: more is no limit
+SLEEPS = ("chip_wait_for_interrupt",)  # what an endless loop that looks at hardware calls in every round
 
 
 # --- the tree -----------------------------------------------------------------------------------------------------
@@ -83,8 +85,10 @@ class Unit:
     """A source file: its functions, and which of them read hardware."""
 
     def __init__(self, root, file):
-        self.functions = {}
+        self.functions, self.ends = {}, set()
         for node in root.get("inner", []):
+            if node.get("kind") == "FunctionDecl" and any(c.get("kind") in ("C11NoReturnAttr", "NoReturnAttr") for c in node.get("inner", [])):
+                self.ends.add(node["name"])
             if node.get("file", file).endswith(".c") and os.path.realpath(node.get("file", file)) != os.path.realpath(file):
                 continue  # a library's source, included for its static functions
             if node.get("kind") == "FunctionDecl" and any(c.get("kind") == "CompoundStmt" for c in node.get("inner", [])):
@@ -216,10 +220,105 @@ def is_constant(condition):
     return bool(kinds) and kinds <= {"IntegerLiteral", "ImplicitCastExpr", "ParenExpr", "CStyleCastExpr", "UnaryOperator", "CharacterLiteral"}
 
 
-def excused(file, line):
-    with open(file, encoding="utf-8") as f:
-        lines = f.read().split("\n")
-    return any(re.search(r"/\* endless: \S", text) for text in lines[max(0, line - 2):line])
+def is_endless(loop):
+    condition = parts(loop)[0]
+    if condition is None or not is_constant(condition):
+        return condition is None
+    # do … while (0) is how macros are written
+    return loop["kind"] != "DoStmt" or {n["value"] for n in walk(condition) if n.get("kind") == "IntegerLiteral"} != {"0"}
+
+
+def bare(node):
+    while node.get("kind") in ("ParenExpr", "ImplicitCastExpr"):
+        node = node["inner"][0]
+    return node
+
+
+def settled_by(node):
+    """Variables whose value goes into this one; those that only choose between two values do not."""
+    if node.get("kind") == "ConditionalOperator":
+        return settled_by(node["inner"][1]) | settled_by(node["inner"][2])
+    if node.get("kind") == "DeclRefExpr":
+        return variables(node)
+    return set().union(*(settled_by(child) for child in node.get("inner", [])))
+
+
+def grows(variable, statement):
+    """`n++;`, `n += 2;`, `n = … n + 2 …;`"""
+    if statement.get("kind") == "UnaryOperator" and statement.get("opcode") == "++":
+        return variable in variables(statement)
+    if statement.get("kind") not in ("BinaryOperator", "CompoundAssignOperator") or statement.get("opcode") not in ("=", "+=") or variable not in base(statement["inner"][0]):
+        return False
+    sums = [statement] if statement["opcode"] == "+=" else [n for n in walk(statement["inner"][1]) if n.get("kind") == "BinaryOperator" and n.get("opcode") == "+"
+                                                            and variable in variables(n)]
+    return any(n.get("kind") == "IntegerLiteral" and int(n["value"]) > 0 for one in sums for n in walk(one))
+
+
+def is_count(condition, unit, everywhere, tainted, round_):
+    """`++n > limit`, or `n > limit` where n grows in every round, with nothing of hardware in it."""
+    n = bare(condition)
+    if n.get("kind") != "BinaryOperator" or n.get("opcode") not in ("<", "<=", ">", ">=") or unit.reads(n, everywhere):
+        return False
+    up, limit = n["inner"] if n["opcode"].startswith(">") else n["inner"][::-1]
+    up = bare(up)
+    here = up.get("kind") == "UnaryOperator" and up.get("opcode") == "++"
+    counter = variables(up)
+    if len(counter) != 1 or counter & variables(limit) or settled_by(limit) & tainted:
+        return False
+    return here or (up.get("kind") == "DeclRefExpr" and any(grows(v, statement) for v in counter for statement in round_))
+
+
+def ways_out(node, unit, under=(), inside=False):
+    """What leaves the loop that `node` is a part of: (node, [(condition, whether it must hold)]). `inside`: a break is that of another loop or switch."""
+    kind = node.get("kind")
+    if kind == "ReturnStmt" or (kind == "BreakStmt" and not inside) or (kind == "CallExpr" and called(node) in unit.ends):
+        yield node, under
+    if kind == "IfStmt":
+        condition, *branches = node["inner"]
+        yield from ways_out(condition, unit, under, inside)
+        for holds, branch in zip((True, False), branches):
+            yield from ways_out(branch, unit, (*under, (condition, holds)), inside)
+        return
+    if kind == "SwitchStmt" or kind in LOOPS:
+        asked = parts(node)[0] if kind in LOOPS else node["inner"][0]
+        inside, under = True, (*under, (asked, True)) if asked is not None else under
+    for child in node.get("inner", []):
+        yield from ways_out(child, unit, under, inside)
+
+
+def values_of_hardware(loop, unit, everywhere):
+    """Variables that take a value from hardware in the loop. A function that gets the address of a member is not thought to change all of the others."""
+    tainted, size = set(), -1
+    while size != len(tainted):
+        size = len(tainted)
+        for target, value in changed_in(loop):
+            if value is None or (target.get("kind") == "MemberExpr" and any(n is target for n in walk(value))):
+                continue
+            if unit.reads(value, everywhere) or variables(value) & tainted:
+                tainted |= base(target)
+    return tainted
+
+
+def judge_endless(loop, unit, everywhere):
+    """@return what is wrong with an endless loop, None for nothing."""
+    with open(loop["file"], encoding="utf-8") as f:
+        lines = f.read().split("\n")[max(0, loop["line"] - 2):loop["line"]]
+    if not any(re.search(r"/\* endless: \S", text) for text in lines):
+        return "a loop without an end and without `/* endless: REASON */`"
+    if loop["kind"] != "ForStmt" or any("kind" in part for part in loop["inner"][:4]):
+        return "a loop without an end is written `for (;;)`"
+    body, tainted = parts(loop)[2], values_of_hardware(loop, unit, everywhere)
+    round_ = body.get("inner", []) if body.get("kind") == "CompoundStmt" else [body]
+    out = list(ways_out(body, unit))
+    for node, under in out:
+        counts = [holds and is_count(c, unit, everywhere, tainted, round_) for c, holds in under]
+        first = counts.index(True) if True in counts else 0
+        # what the count is under decides whether it counts at all; behind it, what was heard may decide that it begins again
+        if True not in counts or any(holds and (unit.reads(c, everywhere) or (i < first and variables(c) & tainted)) for i, (c, holds) in enumerate(under)):
+            return f"called endless, but left in line {node['line']} by something else than a count, such as a flag of the hardware"
+    if (out or unit.reads(body, everywhere)) and not any(n.get("kind") == "CallExpr" and called(n) in SLEEPS for n in round_):
+        return f"called endless, looks at hardware or can be left, and does not sleep in every round ({', '.join(SLEEPS)})"
+    return None
 
 
 def findings(unit, everywhere):
@@ -229,10 +328,10 @@ def findings(unit, everywhere):
                 yield n["file"], n["line"], f"{name}: goto"
             if n.get("kind") not in LOOPS:
                 continue
-            condition = parts(n)[0]
-            if condition is None or (is_constant(condition) and n["kind"] != "DoStmt"):
-                if not excused(n["file"], n["line"]):
-                    yield n["file"], n["line"], f"{name}: a loop without an end and without `/* endless: REASON */`"
+            if is_endless(n):
+                wrong = judge_endless(n, unit, everywhere)
+                if wrong:
+                    yield n["file"], n["line"], f"{name}: {wrong}"
             elif not is_counted(n, unit, everywhere) and waits_for_hardware(n, unit, everywhere):
                 yield n["file"], n["line"], f"{name}: waits for hardware without a limit (see chip_wait())"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whatever stands in the sectors 1 to 11: the bootloader decides within 2 s, erases left out, enters nothing that is
- * not a signed image whole, and else answers on the link and takes an update where the journal lets it.
+ * not a signed image whole, and else answers on the link and takes an update where the journal lets it. Where journal
+ * and confirmed image are as they were, it boots that image, or the candidate, whatever stands elsewhere.
  *
  *     arbitrary FIRST COUNT      contents FIRST to FIRST + COUNT - 1; a failure prints the line that replays it
  */
@@ -26,11 +27,21 @@ static struct {
     struct answers answers;
     uint8_t *dumps[DUMPS]; /* flashes of devices in the field */
     uint8_t *flash;
-    uint64_t entered, stayed, updated, refused, wrong, late;
+    uint64_t entered, stayed, intact, updated, refused, wrong, late;
     unsigned slowest;
 } run;
 
 /* --- devices in the field --------------------------------------------------------------------------------------- */
+
+/* What their journals say. The candidates have attempts left. */
+static const struct {
+    uint8_t confirmed_slot, confirmed, candidate_slot, candidate;
+} said[DUMPS] = {
+    {FOTA_SLOT_NONE, 0, FOTA_SLOT_NONE, 0},    {FOTA_SLOT_A, FIRST, FOTA_SLOT_NONE, 0},
+    {FOTA_SLOT_A, FIRST, FOTA_SLOT_B, SECOND}, {FOTA_SLOT_A, FIRST, FOTA_SLOT_B, THIRD},
+    {FOTA_SLOT_B, SECOND, FOTA_SLOT_NONE, 0},  {FOTA_SLOT_B, SECOND, FOTA_SLOT_NONE, 0},
+    {FOTA_SLOT_NONE, 0, FOTA_SLOT_NONE, 0},    {FOTA_SLOT_A, LARGE, FOTA_SLOT_NONE, 0},
+};
 
 static uint8_t *blank(void)
 {
@@ -195,6 +206,31 @@ static void fill(uint64_t *random)
     }
 }
 
+static bool holds(unsigned slot, unsigned image)
+{
+    const struct pack_buffer *whole = &images[image].slot[slot];
+
+    return memcmp(run.flash + (fota_slot_base(slot) - FOTA_FLASH_BASE), whole->data, whole->size) == 0;
+}
+
+/* The slot that must be entered: the journal of a device stands there, no other bank claims to be one, and the
+ * confirmed image is whole. @return FOTA_SLOT_NONE where too much is gone to say. */
+static unsigned must_enter(void)
+{
+    uint32_t journal = fota_sector_base(FOTA_JOURNAL_SECTOR) - FOTA_FLASH_BASE, magic;
+
+    memcpy(&magic, run.flash + (fota_sector_base(FOTA_JOURNAL_SPARE_SECTOR) - FOTA_FLASH_BASE) + 4, sizeof magic);
+    for (unsigned i = 0; i < DUMPS && magic != FOTA_JOURNAL_MAGIC; i++) {
+        if (said[i].confirmed_slot == FOTA_SLOT_NONE || !holds(said[i].confirmed_slot, said[i].confirmed) ||
+            memcmp(run.flash + journal, run.dumps[i] + journal, FOTA_JOURNAL_BANK_SIZE) != 0)
+            continue;
+        return said[i].candidate_slot != FOTA_SLOT_NONE && holds(said[i].candidate_slot, said[i].candidate)
+                   ? said[i].candidate_slot
+                   : said[i].confirmed_slot;
+    }
+    return FOTA_SLOT_NONE;
+}
+
 /* --- one content ------------------------------------------------------------------------------------------------ */
 
 static bool fails(uint64_t number, const char *what)
@@ -228,8 +264,9 @@ static bool judge(uint64_t number, uint64_t *random)
     struct fota_link_info info;
     enum gw_push_outcome outcome;
     bool entered;
-    unsigned ms = decide(&entered);
+    unsigned must = must_enter(), ms = decide(&entered);
 
+    run.intact += must != FOTA_SLOT_NONE;
     if (ms > run.slowest)
         run.slowest = ms;
     if (ms > DECIDE_MS) {
@@ -243,8 +280,12 @@ static bool judge(uint64_t number, uint64_t *random)
         run.entered++;
         if (slots.in[pc < FOTA_SLOT_B_BASE ? 0 : 1] == ORACLE_NONE)
             return fails(number, "it entered what is no whole signed image");
+        if (must != FOTA_SLOT_NONE && must != (pc < FOTA_SLOT_B_BASE ? FOTA_SLOT_A : FOTA_SLOT_B))
+            return fails(number, "it entered another image than its journal says");
         return true;
     }
+    if (must != FOTA_SLOT_NONE)
+        return fails(number, "journal and confirmed image are whole, and it does not boot");
     run.stayed++;
     if (!rig_query(rig, &info))
         return fails(number, "it boots nothing and does not answer");
@@ -310,12 +351,14 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < count; i++)
         one(first + i);
     printf(
-        "{\"contents\":%llu,\"entered\":%llu,\"stayed\":%llu,\"updated\":%llu,\"refused\":%llu,\"wrong\":%llu,\"late\":"
+        "{\"contents\":%llu,\"entered\":%llu,\"stayed\":%llu,\"intact\":%llu,\"updated\":%llu,\"refused\":%llu,"
+        "\"wrong\":%llu,\"late\":"
         "%llu,"
         "\"slowest_ms\":%u,\"differed\":%llu}\n",
         (unsigned long long) count, (unsigned long long) run.entered, (unsigned long long) run.stayed,
-        (unsigned long long) run.updated, (unsigned long long) run.refused, (unsigned long long) run.wrong,
-        (unsigned long long) run.late, run.slowest, (unsigned long long) run.answers.differed);
+        (unsigned long long) run.intact, (unsigned long long) run.updated, (unsigned long long) run.refused,
+        (unsigned long long) run.wrong, (unsigned long long) run.late, run.slowest,
+        (unsigned long long) run.answers.differed);
     for (unsigned i = 0; i < DUMPS; i++)
         free(run.dumps[i]);
     free(run.flash);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Make the seeds of the corpora from real things: `tests/fuzz/seeds.py BUILD`, after make build. What was found stays beside them."""
+import base64
 import os
 import struct
 import subprocess
@@ -33,9 +34,58 @@ def artefacts(folder):
         subprocess.run([fota, *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL)
     run("keygen", "-o", "key")
     run("pack", "a.elf", "b.elf", "--key", "key.pem", "-o", "two.fota")
+    der = bytes.fromhex("30310201010420") + bytes(range(1, 33)) + bytes.fromhex("a00a06082a8648ce3d030107")
+    with open(os.path.join(folder, "known.pem"), "wb") as f:  # the key that fuzz_http's hub trusts
+        f.write(b"-----BEGIN EC PRIVATE KEY-----\n" + base64.encodebytes(der) + b"-----END EC PRIVATE KEY-----\n")
+    run("pack", "a.elf", "b.elf", "--key", "known.pem", "-o", "signed.fota")
     run("bin", "a.elf", "b.elf", "-o", "two.bin")
     run("bootloader", os.path.join(BUILD, "target", "bootloader.bin"), "--key", "key.pub.pem", "--product", PRODUCT, "--hw", "1", "-o", "boot.bin")
     return {name: read(os.path.join(folder, name)) for name in os.listdir(folder)}
+
+
+def request(method, path, who, head="", body=None):
+    """A request as fuzz_http.c takes it: the length of the body is put in there."""
+    length = "" if body is None else "Content-Length: $L$\r\n"
+    return f"{method} /api/v1/{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${who}$\r\n{head}{length}\r\n".encode() + (body or b"")
+
+
+def http(package, signed, firmware):
+    """Every route with every method, and what each of them has to look at."""
+    paths = ["health", "releases", "releases/$R$", "packages/$R$.fota", "devices", "devices/gw1/board1", "devices/gw1/board1/history?limit=5", "updates", "updates/$J$",
+             "updates/$J$/cancel"]
+    for i, path in enumerate(paths):
+        seed("http", f"methods-{i}", b"".join(request(m, path, "AVO"[i % 3]) for m in ("GET", "HEAD", "PUT", "OPTIONS")) + request("PATCH", path, "V", body=b"{}$E$")
+             + request("DELETE", path, "V") + request("POST", path, "G", body=b""))
+        seed("http", f"get-{i}", request("GET", path, "VOA"[i % 3]))
+    seed("http", "nothing-there", request("GET", "releases/" + "ab" * 32, "V") + request("GET", "packages/x.fota", "G") + request("GET", "devices/gw1/x", "V")
+         + request("GET", "updates/x", "V") + request("GET", "x/%22%00?limit=%zz", "V") + request("POST", "updates/x/cancel", "O"))
+    seed("http", "limits", b"".join(request("GET", f"updates?limit={n}", "V") for n in ("0", "1", "1000", "1001", "x", "")))
+    for i, head in enumerate(("Range: bytes=0-99", "Range: bytes=4-\r\nIf-Range: \"$R$\"", "Range: bytes=-8\r\nIf-Range: W/\"$R$\"", "Range: bytes=9999-", "Range: bytes=0-1,4-5",
+                              "If-None-Match: \"x\", W/\"$R$\"", "If-None-Match: *")):
+        seed("http", f"range-{i}", request("GET", "packages/$R$.fota", "G", head + "\r\n") + request("HEAD", "packages/$Q$.fota", "V", head + "\r\n"))
+    seed("http", "no-token", b"GET /api/v1/devices HTTP/1.1\r\nHost: h\r\n\r\nGET /api/v1/health HTTP/1.0\r\nHost: h\r\n\r\n")
+    seed("http", "no-token-that-counts", request("GET", "updates", "V").replace(b"Bearer $V$", b"bearer  x$V$") + request("GET", "updates", "V").replace(b"Bearer", b"Basic"))
+    for i, (device, release, retry) in enumerate((("board2", "$R$", "true"), ("board2", "$Q$", "false"), ("board1", "$R$", "false"), ("board4", "$Q$", "0"), ("none", "$R$", "false"), ("board2", "x", "false"))):
+        seed("http", f"start-{i}", request("POST", "updates", "O", body=f'{{"gateway":"gw1","device":"{device}","release":"{release}","retry":{retry}}}'.encode()))
+    for job in "JTF":
+        seed("http", f"cancel-{job}", request("POST", f"updates/${job}$/cancel", "O", body=b""))
+    seed("http", "start-and-all", request("POST", "updates", "A", body=b'{"gateway":"gw1","device":"board2","release":"$Q$"}$E$') + request("DELETE", "releases/$Q$", "A")
+         + request("GET", "updates?limit=2", "A") + request("GET", "devices/gw1/board2/history", "A"))
+    seed("http", "delete", request("DELETE", "releases/$Q$", "A") + request("DELETE", "releases/$Q$", "A") + request("DELETE", "releases/$R$", "A"))
+    raw = "Content-Type: application/octet-stream\r\n"
+    code = struct.pack("<II", 0x20020000, 0x08004200 + 9) + bytes(56)
+    small = package[:512] + struct.pack("<HHIHHH", 1, 0, 6 + len(code), len(code), 1, 4) + code + struct.pack("<HHI", 0xFFFF, 0, 0)
+    seed("http", "upload", request("POST", "releases?name=a.fota&notes=what%20is%20new", "O", raw, signed))
+    seed("http", "upload-unknown-key", request("POST", "releases", "O", raw, package[:1024]))
+    seed("http", "upload-signed", request("POST", "releases?name=a.fota", "O", "X: $S$\r\n", signed[:512] + small[512:]))
+    seed("http", "upload-made-whole", request("POST", "releases?notes=%C3%A4", "A", "X: $D$\r\n", small))
+    seed("http", "upload-twice", request("POST", "releases", "O", "", b"$P$$E$") + request("POST", "releases?name=b", "O", "", b"$P$$E$") + request("GET", "releases", "O"))
+    seed("http", "upload-chunked", request("POST", "releases", "O", "Transfer-Encoding: chunked\r\n")
+         + b"".join(b"%x\r\n%s\r\n" % (len(signed[n:n + 3000]), signed[n:n + 3000]) for n in range(0, len(signed), 3000)) + b"0\r\n\r\n")
+    seed("http", "upload-firmware", request("POST", "releases?name=firmware.bin", "O", "X: $K$\r\n", firmware))
+    seed("http", "upload-form", request("POST", "releases", "O", "Content-Type: multipart/form-data; boundary=x\r\n", b"--x\r\n"))
+    seed("http", "upload-expect", request("POST", "releases", "V", "Expect: 100-continue\r\n", small[:40]))
+    seed("http", "upload-too-large", request("POST", "releases", "O", "Content-Length: 1048577\r\n") + small[:40])
 
 
 def main():
@@ -72,9 +122,12 @@ def main():
     seed("journal", "a-life", b"\1" + struct.pack("<II", 1, 0) + b"".join(struct.pack("<H", place) + bytes([kind, slot, 0, 0, 5, 5]) + struct.pack("<I", argument)
                                                                                  for place, (kind, slot, argument) in enumerate(
         [(13, 255, 0), (12, 255, 0), (3, 0, 1), (1, 0, 1), (6, 1, 2560), (7, 1, 7), (8, 1, 7), (9, 1, 1024), (2, 1, 0), (3, 1, 1), (4, 1, 0), (14, 255, 9)], 1)))
-    seed("install", "whole", bytes([0]) + bytes([1, 255]) * 4 + bytes([4, 6]))
-    seed("install", "another", bytes([0, 1, 100, 6, 8, 1, 200, 5, 0x40]) + bytes([1, 255]) * 3 + bytes([4]))
-    seed("install", "bad", bytes([0x80, 40, 1, 1, 255]) + bytes([3, 0, 0, 0, 0, 8]) + bytes(8))
+    # the slot that is kept; then calls as fuzz_install takes them
+    for keep in (0, 1):
+        seed("install", f"whole-{keep}", bytes([keep, 0]) + bytes([1, 255]) * 3 + bytes([4, 6]))
+        seed("install", f"sectors-{keep}", bytes([keep, 0x10, 0x7A, 6, 0x10, 1, 200, 0xFA, 4, 6, 0x08, 0x3A, 5, 0x48, 0xFA, 4]))
+        seed("install", f"another-{keep}", bytes([keep, 0x10, 0x9A, 6, 8, 0x1A, 5, 0x50, 0x7F, 6, 0x50, 0xFA, 4]))
+        seed("install", f"bad-{keep}", bytes([keep, 0x80, 40, 1, 8, 0x22, 0x0B, 0, 0, 0, 0, 8]) + bytes(8) + bytes([0xFA, 4, 6, 8, 0xFA, 4]))
     command = b'{"v":1,"seq":3,"cmd":"update","job":"j1","device":"board1","url":"http://127.0.0.1/p.fota","sha256":"' + b"ab" * 32 + b'","size":9000,"retry":false}'
     messages = [command, b'{"v":1,"seq":9,"online":true,"version":"0.1.0","devices":["board1","board2"]}',
                 b'{"v":1,"seq":9,"cmd":"update","job":"j1","device":"board1","ok":false,"reason":"busy","detail":"x"}',
@@ -86,18 +139,7 @@ def main():
     seed("mqtt", "topic", bytes([6]) + b"fota/v1/gw1/board1/state")
     seed("chunks", "in-order", bytes([1, 0]) + b"".join(bytes([8, n]) for n in range(10)))
     seed("chunks", "mixed", bytes([0, 1, 8, 3, 8, 1, 6, 200, 8, 2, 7, 7, 1, 1, 0, 0, 8, 1, 48, 9, 0, 0, 0, 5]))
-    get = "GET /api/v1/{} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${}\r\n{}\r\n"
-    paths = ["health", "releases", "devices", "devices/gw1/board1", "devices/gw1/board1/history?limit=5", "updates?limit=3", "updates/j1", "releases/" + "ab" * 32]
-    for i, path in enumerate(paths):
-        seed("http", f"get-{i}", get.format(path, "VOAG"[i % 3], "").encode())
-    seed("http", "range", get.format("packages/" + "ab" * 32 + ".fota", "G", "Range: bytes=0-99\r\nIf-Range: \"x\"\r\n").encode())
-    seed("http", "none", b"GET /api/v1/devices HTTP/1.1\r\nHost: h\r\n\r\n")
-    body = '{"gateway":"gw1","device":"board1","release":"' + "ab" * 32 + '","retry":false}'
-    seed("http", "start", f"POST /api/v1/updates HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-    seed("http", "upload", f"POST /api/v1/releases?name=a.fota&notes=x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nContent-Length: {len(package)}\r\n\r\n".encode() + package)
-    seed("http", "chunked", b"POST /api/v1/releases HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $O\r\nTransfer-Encoding: chunked\r\n\r\n200\r\n" + header + b"\r\n0\r\n\r\n")
-    seed("http", "delete", get.format("releases/" + "ab" * 32, "A", "").replace("GET", "DELETE").encode())
-    seed("http", "cancel", get.format("updates/j1/cancel", "O", "Content-Length: 0\r\n").replace("GET", "POST").encode())
+    http(package, made["signed.fota"], made["two.bin"])
 
 
 if __name__ == "__main__":

@@ -114,6 +114,18 @@ static uint64_t answer(struct answers *a, struct board *b, int result, uint64_t 
     return cost;
 }
 
+/* All that an answer depends on: without the keys, firmware that asks with other ones would get the answer of these. */
+static void question(const uint8_t *raw, const struct fota_key *keys, uint32_t count, uint8_t digest[32])
+{
+    struct fota_sha256 sha;
+
+    fota_sha256_init(&sha);
+    fota_sha256_update(&sha, raw, FOTA_HEADER_SIZE);
+    fota_sha256_update(&sha, &count, sizeof count);
+    fota_sha256_update(&sha, keys, count * sizeof keys[0]);
+    fota_sha256_out(&sha, digest);
+}
+
 /* fota_header_prove(raw, keys, count, proof). */
 static uint64_t header_prove(void *ctx, struct board *b)
 {
@@ -128,7 +140,7 @@ static uint64_t header_prove(void *ctx, struct board *b)
         return 0;
     a->verify.proof = board_register(b, (enum board_register)(BOARD_R0 + 3));
     memcpy(a->verify.signature, raw + FOTA_HEADER_SIGNED, sizeof a->verify.signature);
-    fota_sha256(raw, sizeof raw, a->verify.digest);
+    question(raw, keys, count, a->verify.digest);
     for (slot = 0; slot < a->known_count; slot++)
         if (memcmp(a->known[slot].digest, a->verify.digest, 32) == 0)
             break;

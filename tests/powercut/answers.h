@@ -16,7 +16,7 @@ struct answers {
     uint64_t rounds;                     /* of SHA-256 that were answered */
     uint64_t round_cost;                 /* instructions */
     struct {
-        uint8_t digest[32]; /* of the header */
+        uint8_t digest[32]; /* of the header and the keys */
         int result;
         uint64_t cost;
     } known[64];

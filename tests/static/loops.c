@@ -18,8 +18,14 @@ static uint32_t through_another(void)
 {
     return status() & 1u;
 }
+static void fill(uint32_t *to)
+{
+    *to = UART->SR;
+}
 void outside(void (*f)(void));
 int ready(int (*f)(void));
+void chip_wait_for_interrupt(void);
+_Noreturn void jump(void);
 
 void plain(void)
 {
@@ -90,4 +96,150 @@ void good(const uint32_t *words, uint32_t count)
     while (sum != 0);
     for (;;) /* endless: until the reset */
         UART->CR = 1;
+}
+
+/* A reason does not make a wait for hardware endless. */
+void only_called_endless(unsigned limit)
+{
+    uint32_t got, n = 0;
+
+    for (;;) { /* endless: until it is ready */ /* bad */
+        if (UART->SR & 1u)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: through a variable */ /* bad */
+        got = status();
+        if ((got & 1u) == 0)
+            continue;
+        else if (got != 0)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: by reference */ /* bad */
+        fill(&got);
+        if (++n > limit && got != 0)
+            break;
+        if (got != 0)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted only while a flag is set */ /* bad */
+        if (UART->SR & 1u)
+            if (++n > limit)
+                break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted, but the limit is hardware */ /* bad */
+        if (++n > UART->CR)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: the same through a variable */ /* bad */
+        limit = UART->CR;
+        if (++n > limit)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted while a flag is set, through a variable */ /* bad */
+        got = status();
+        if (got != 0)
+            if (++n > LIMIT)
+                break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: a number that grows only when the hardware says so */ /* bad */
+        if (UART->SR & 1u)
+            n++;
+        if (n > LIMIT)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: a number that does not grow */ /* bad */
+        n = status();
+        if (n > LIMIT)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted, and then a flag all the same */ /* bad */
+        if (++n > LIMIT)
+            if (UART->SR & 1u)
+                break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted in another condition */ /* bad */
+        if ((UART->SR & 1u) != 0 && ++n > limit)
+            break;
+        chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: out of it by what does not return */ /* bad */
+        if (ticks > 10u)
+            jump();
+        chip_wait_for_interrupt();
+    }
+    for (;;) /* endless: polls, and never sleeps */ /* bad */
+        if (UART->SR & 1u)
+            UART->CR = 1;
+    for (;;) { /* endless: sleeps now and then */ /* bad */
+        if (UART->SR & 1u)
+            chip_wait_for_interrupt();
+    }
+    for (;;) { /* endless: counted, and never sleeps */ /* bad */
+        if (++n > limit)
+            break;
+    }
+    while (1) /* endless: not written as such */ /* bad */
+        chip_wait_for_interrupt();
+    do { /* bad */
+        if (UART->SR & 1u)
+            break;
+    } while (1);
+    for (n = 0;; n++) /* endless: with a counter that nobody asks */ /* bad */
+        chip_wait_for_interrupt();
+}
+
+uint32_t really_endless(unsigned limit)
+{
+    uint32_t idle = 0;
+
+    do
+        UART->CR = 1;
+    while (0);
+    for (;;) { /* endless: silence ends it */
+        for (unsigned i = 0; i < LIMIT; i++)
+            if (UART->SR & 1u)
+                break;
+        if (UART->SR & 1u)
+            idle = 0;
+        else if (++idle > limit) {
+            if (limit != 5u)
+                return idle;
+            idle = 0;
+        }
+        chip_wait_for_interrupt();
+    }
+}
+
+uint32_t endless_in_other_words(unsigned limit)
+{
+    uint32_t idle = 0, heard = 1;
+
+    for (;;) { /* endless: silence ends it */
+        uint32_t got = status();
+
+        heard = heard && got == 0;
+        idle = through_another() != 0 ? 0 : idle + 1u + got * 3u;
+        if (idle > (heard ? limit : LIMIT)) {
+            if (heard)
+                return idle;
+            idle = 0;
+        }
+        chip_wait_for_interrupt();
+    }
+}
+
+void the_end(void)
+{
+    for (;;) /* endless: the watchdog ends it */
+        continue;
 }
