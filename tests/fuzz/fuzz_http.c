@@ -17,7 +17,7 @@
 #define IDLE_TURNS 25u /* without a byte either way: the rest of the request is missing */
 
 static struct hub_db db;
-static struct hub_store store = {-1, -1, -1};
+static struct hub_store store = HUB_STORE_CLOSED;
 static struct hub_keys keys;
 static struct hub_uploads uploads;
 static struct hub_context context;
@@ -70,8 +70,9 @@ static void start(void)
         PROMISE(hub_token_add(&db, roles[i], roles[i], token[i]) == 0);
     for (unsigned i = 0; i < sizeof keys.dev_key.secret; i++)
         keys.dev_key.secret[i] = (uint8_t) (i + 1u);
-    uploads = (struct hub_uploads){&store, &db, &keys, 1u << 20, 0};
-    context = (struct hub_context){&db, &store, hub_fleet_new(&db, &io, &options), &uploads, connected, NULL, "fuzz"};
+    uploads = (struct hub_uploads){.store = &store, .db = &db, .keys = &keys, .max_bytes = 1u << 20};
+    context =
+        (struct hub_context){&db, &store, NULL, hub_fleet_new(&db, &io, &options), &uploads, connected, NULL, "fuzz"};
     PROMISE(context.fleet != NULL);
     PROMISE(hub_fleet_message(context.fleet, "fota/v1/gw1/board1/state", state, sizeof state - 1u) == 0);
     address.sun_family = AF_UNIX;
