@@ -115,7 +115,9 @@ static bool set_up(struct s3_request *r)
            curl_easy_setopt(e, CURLOPT_HEADERDATA, r) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_WRITEDATA, r) == CURLE_OK &&
-           (r->ca == NULL || curl_easy_setopt(e, CURLOPT_CAINFO, r->ca) == CURLE_OK) &&
+           /* that alone: without the system's folder, which libcurl would look into as well */
+           (r->ca == NULL || (curl_easy_setopt(e, CURLOPT_CAINFO, r->ca) == CURLE_OK &&
+                              curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK)) &&
            (r->body == NULL || (curl_easy_setopt(e, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
                                 curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
                                 curl_easy_setopt(e, CURLOPT_READDATA, r) == CURLE_OK &&

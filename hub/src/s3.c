@@ -23,8 +23,10 @@ struct waiter {
     void *ctx;
 };
 
+enum what { FREE, PUT, COMPARE, GET }; /* COMPARE: something is there already; is it the same? */
+
 struct transfer {
-    enum { FREE, PUT, COMPARE, GET } what; /* COMPARE: something is there already; is it the same? */
+    enum what what;
     char sha256[HUB_SHA256_HEX + 1];
     struct s3_request request;
     uint8_t *body;
@@ -137,7 +139,7 @@ static int send_request(struct hub_s3 *b, struct transfer *t, char *error, size_
     return -1;
 }
 
-static struct transfer *begin(struct hub_s3 *b, int what, const char *sha256, hub_s3_done done, void *ctx,
+static struct transfer *begin(struct hub_s3 *b, enum what what, const char *sha256, hub_s3_done done, void *ctx,
                               struct hub_error *error)
 {
     for (unsigned i = 0; i < HUB_S3_TRANSFERS; i++) {
@@ -169,32 +171,41 @@ static int give_up(struct hub_s3 *b, struct transfer *t, const char *why, struct
     return -1;
 }
 
-static int read_body(struct transfer *t, int fd)
+/* @return malloc'ed, or NULL. */
+static uint8_t *read_package(int fd, size_t *size)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > (off_t) FOTA_PACKAGE_MAX ||
-        (t->body = malloc((size_t) st.st_size)) == NULL)
-        return -1;
-    size_t size = (size_t) st.st_size, done = 0;
-    while (done < size) {
-        ssize_t n = pread(fd, t->body + done, size - done, (off_t) done);
-        if (n <= 0)
-            return -1;
+    if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > (off_t) FOTA_PACKAGE_MAX)
+        return NULL;
+    *size = (size_t) st.st_size;
+    uint8_t *body = malloc(*size);
+    size_t done = 0;
+    while (body != NULL && done < *size) {
+        ssize_t n = pread(fd, body + done, *size - done, (off_t) done);
+        if (n <= 0) {
+            free(body);
+            return NULL;
+        }
         done += (size_t) n;
     }
-    t->request.body = t->body;
-    t->request.body_size = size;
-    return 0;
+    return body;
 }
 
 int hub_s3_put(struct hub_s3 *b, const char *sha256, int fd, hub_s3_done done, void *ctx, struct hub_error *error)
 {
     char why[HUB_ERROR_TEXT];
+    size_t size;
+    uint8_t *body = read_package(fd, &size);
+    if (body == NULL)
+        return hub_fail(error, 500, "internal", "", "the package cannot be read back from the disk");
     struct transfer *t = begin(b, PUT, sha256, done, ctx, error);
-    if (t == NULL)
+    if (t == NULL) {
+        free(body);
         return -1;
-    if (read_body(t, fd) != 0)
-        return give_up(b, t, "the package cannot be read back from the disk", error);
+    }
+    t->body = body;
+    t->request.body = body;
+    t->request.body_size = size;
     return send_request(b, t, why, sizeof why) == 0 ? 0 : give_up(b, t, why, error);
 }
 

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "e2e"), os.path.join(HERE, "..", "lib")]
 import radosgw  # noqa: E402
-from faultproxy import FaultProxy  # noqa: E402
+from faultproxy import FaultProxy, make_ca, make_certificate  # noqa: E402
 from system import PRODUCT, System, build_dir, direct, read, wait_until  # noqa: E402
 
 BUILD = build_dir(sys.argv)
@@ -320,7 +321,36 @@ class Gateway(Case):
         self.proxy.fault = open_packages
         self.start(index_url=url, sign=False, credentials_file=self.system.path("credentials"))
         self.wait_version("1.1.0")
-        self.wait_log("status 403 (AccessDenied|ExpiredToken).*presigned", 30)
+        self.wait_log("status 403 (AccessDenied|ExpiredToken).*the presigned URL expired at", 30)
+        self.assertNotIn("X-Amz-Signature", self.log())
+        self.system.stop_gateway()
+
+    def test_presigned_job(self):
+        """A commanded job with a presigned URL, made by `fota presign` and by Python; an expired one is called that."""
+        said = self.published(self.one)
+        url = f"{self.url}/{said['package']}"
+        env = {**direct(), "AWS_ACCESS_KEY_ID": S3.access, "AWS_SECRET_ACCESS_KEY": S3.secret}
+
+        def made(*options):
+            done = subprocess.run([self.system.bench.fota, "presign", url, *options], capture_output=True, text=True, check=True, env=env)
+            self.assertNotIn(S3.secret, done.stdout + done.stderr)
+            return done.stdout.strip()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        short = made("--expires", "1")
+        for good in (made(), presign(url, now, 600)):
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(good, timeout=20) as answer:
+                self.assertEqual(answer.read(), read(self.one))
+        time.sleep(2.1)
+        self.system.start_board().start_broker().start_gateway()
+        for expired in (short, presign(url, now - datetime.timedelta(hours=1), 600)):
+            job = self.system.last().get("job", "") + "x"
+            self.system.command(cmd="update", job=job, device="board1", url=expired, sha256=said["sha256"])
+            end = self.system.wait_end(job)
+            self.assertEqual((end["state"], end["reason"]), ("failed", "http-error"))
+            self.assertRegex(end["detail"], r"status 403 from .*: the presigned URL expired at 20..-")
+        self.assertEqual([r["status"] for r in self.proxy.of(".fota")], [200, 200, 200, 403, 403])  # not tried again
+        self.system.command(cmd="update", job="good", device="board1", url=made(), sha256=said["sha256"])
+        self.assertEqual(self.system.wait_end("good")["state"], "confirmed")
         self.assertNotIn("X-Amz-Signature", self.log())
         self.system.stop_gateway()
 
@@ -334,6 +364,62 @@ class Gateway(Case):
         self.wait_log("board1: prints: hello 2.0.0 in slot ., confirmed", 90)
         self.wait_log("board1: confirmed(.|\n)*board1: confirmed", 30)
         self.system.stop_gateway()
+
+
+class Tls(Case):
+    """A server with a certificate of its own authority."""
+
+    def setUp(self):
+        super().setUp()
+        self.ca, self.other = make_ca(self.system.dir, "ca"), make_ca(self.system.dir, "other")
+        certificate = make_certificate(self.system.dir, self.ca, "localhost")
+        wrong_name = make_certificate(self.system.dir, self.ca, "s3.example.org")
+        self.tls = {"good": FaultProxy(S3.port, certificate), "wrong name": FaultProxy(S3.port, wrong_name)}
+        for proxy in self.tls.values():
+            self.addCleanup(proxy.close)
+        self.url = f"{self.tls['good'].url}/{self.bucket}/fota"
+
+    # what makes it fail: CA file, server, and what is said
+    def cases(self):
+        return ((self.other, "good", "certificate"), (None, "good", "certificate"), (self.ca, "wrong name", "name.*localhost|localhost.*name"))
+
+    def test_publish(self):
+        good = self.url
+        for ca, server, pattern in self.cases():
+            self.url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.refused("(?i)" + pattern, self.one, *(["--ca", ca] if ca else []))
+        self.url = good
+        self.assertEqual(self.published(self.one, "--ca", self.ca)["sequence"], 1)
+        self.assertEqual(self.tls["wrong name"].take(), [])
+
+    def test_gateway(self):
+        self.published(self.one, "--ca", self.ca)
+        self.system.start_board().start_broker()
+        for ca, server, pattern in self.cases():
+            url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.system.start_gateway(channels=[self.channel(**self.credentials(), url=url, **({"ca": ca} if ca else {}))])
+            self.wait_log("channel stable: " + url + ": .*(?i:" + pattern + ")")
+            self.system.stop_gateway()
+            os.rename(self.system.path("gateway.log"), self.system.path("gateway.log.1"))
+        self.assertEqual(self.tls["wrong name"].take(), [])
+        self.start(ca=self.ca)
+        self.wait_version("1.1.0")
+        self.system.stop_gateway()
+
+    def test_hub(self):
+        self.system.start_broker()
+        given = self.credentials()
+        for ca, server, pattern in (*self.cases(), (self.ca, "good", None)):
+            url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.system.start_hub("--s3-url", url, "--s3-credentials", given["credentials_file"], "--s3-profile", given["profile"],
+                                  *(["--s3-ca", ca] if ca else []), env=direct())
+            status, said = self.system.upload(read(self.one))
+            if pattern:
+                self.assertEqual(status, 502)
+                self.assertRegex(said["error"]["message"], "(?i)" + pattern)
+            else:
+                self.assertEqual(status, 201, said)
+            self.assertEqual(self.system.hub.stop(), 0)
 
 
 class Hub(Case):

@@ -223,7 +223,7 @@ static void take(struct gw_channel *c)
 static void on_done(void *ctx, enum gw_http_result result, const char *detail)
 {
     struct gw_channel *c = ctx;
-    char code[GW_S3_CODE_MAX], url[256];
+    char code[GW_S3_CODE_MAX], url[256], expired[128] = "";
     bool soon = false;
 
     c->running = false;
@@ -239,7 +239,10 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     } else {
         gw_s3_code(c->body, c->length, code);
         soon = c->status >= 500 || c->status == 408 || c->status == 429;
-        channel_problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code, gw_s3_hint(code));
+        if (c->status == 403)
+            (void) gw_s3_expired(c->config->index_url, channel_unix_s(c->gw), expired, sizeof expired);
+        channel_problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code,
+                        expired[0] != '\0' ? expired : gw_s3_hint(code));
     }
     if (!soon)
         c->failures = 0;
