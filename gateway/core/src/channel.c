@@ -208,6 +208,7 @@ static void take(struct gw_channel *c)
         memcpy(c->raw, raw, FOTA_CHANNEL_SIZE);
         c->index = new;
         c->has_index = true;
+        c->polled = channel_unix_s(c->gw);
         memcpy(c->etag, c->new_etag, sizeof c->etag);
         memset(c->device, 0, sizeof c->device);
         gw_version_text(&new.version, version);
@@ -233,6 +234,7 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
         channel_problem(c, "%s: %s", url,
                         result == GW_HTTP_ABORTED ? "this is no channel index: it is too long" : detail);
     } else if (c->status == 304 && c->has_index) {
+        c->polled = channel_unix_s(c->gw);
         channel_problem(c, "%s", "");
     } else if (c->status == 200) {
         take(c);
@@ -246,6 +248,8 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     }
     if (!soon)
         c->failures = 0;
+    if (c->polled - c->polled_told >= GW_CHANNEL_TELL_S)
+        report_channels(c->gw);
     later(c, soon);
 }
 
