@@ -124,7 +124,7 @@ export const FotaDevices = {
         channelText(c) {
             const parts = [c.version ? `version ${c.version}, sequence ${c.sequence}` : 'no index yet'];
             const expiry = new Date(c.expiry);
-            if (c.expiry && !Number.isNaN(expiry.getTime())) parts.push(`${expiry < new Date() ? 'expired' : 'good until'} ${expiry.toLocaleDateString()}`);
+            if (c.expiry && !Number.isNaN(expiry.getTime())) parts.push(`${expiry < new Date() ? 'expired' : 'good until'} ${c.expiry.slice(0, 10)}`);
             if (c.polled) parts.push(`polled at ${time(c.polled)}`);
             return parts.join(' · ');
         },
