@@ -23,6 +23,7 @@ static const struct {
     {"rescue", cli_rescue, "bring back a chip whose bootloader or journal is destroyed, the same way"},
     {"dump", cli_dump, "read a slot, the journal or the option bytes, the same way"},
     {"publish", cli_publish, "put a package into a bucket and make a channel point to it"},
+    {"presign", cli_presign, "make a URL with which everybody may read an object for some time"},
     {"status", cli_status, "ask a device over the serial line what it runs"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -7,7 +7,7 @@ const mqtt = require('mqtt');
 const { HubClient, HubError } = require('./lib/hub-client');
 
 const RECONNECT_MS = 2000;
-const TOPICS = ['fota/v1/+/presence', 'fota/v1/+/reply', 'fota/v1/+/+/state', 'fota/v1/+/+/progress'];
+const TOPICS = ['fota/v1/+/presence', 'fota/v1/+/channels', 'fota/v1/+/reply', 'fota/v1/+/+/state', 'fota/v1/+/+/progress'];
 const PUBLISH_TIMEOUT_MS = 10 * 1000;
 
 module.exports = function (RED) {

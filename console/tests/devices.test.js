@@ -74,6 +74,19 @@ test('presence: devices appear, the last will counts though its number is old, a
     assert.equal(presence(150, true), false);
 });
 
+test('channels that gateways watch: bounded, the newest word, those with a problem first', () => {
+    const table = live();
+    const say = (gateway, seq, channels) => table.message(`fota/v1/${gateway}/channels`, json({ v: 1, seq, channels }));
+    assert.equal(say('gw1', 5, [{ channel: 'stable', sequence: 7, version: '1.2.3', expiry: '2026-12-21T04:00:00.000Z', polled: '2026-11-21T04:00:00.000Z', problem: '' }, null, 7]), true);
+    assert.equal(say('gw1', 4, []), false);
+    assert.equal(say('gw1', 6, 'x'), false);
+    assert.equal(say('gw2', 1, [{ channel: 'beta', problem: 'status 403', sequence: 'x' }]), true);
+    const { channels } = table.page({ limit: 100 });
+    assert.deepEqual(channels.map((c) => [c.gateway, c.channel, c.sequence, c.problem]), [['gw2', 'beta', null, 'status 403'], ['gw1', 'stable', 7, '']]);
+    say('gw3', 1, Array.from({ length: 100 }, () => ({ channel: 'c' })));
+    assert.ok(table.page({ limit: 100 }).channels.length <= 18);
+});
+
 test("the hub's list fills in, and gives way to the gateways' own words while they are heard", () => {
     const table = live();
     table.message('fota/v1/gw1/presence', json({ v: 1, seq: 1, online: true }));

@@ -18,11 +18,12 @@ struct config_device {
     uint32_t baud, max_baud; /* the device's own; the highest that may be agreed on */
 };
 
-/** Where the credentials of a channel come from. */
+/** Where the credentials of a channel come from, and whom it trusts. */
 struct config_channel {
     bool sign;
     char file[CONFIG_TEXT], profile[CONFIG_TEXT]; /* "": the environment; the profile `default` */
     char region[64];
+    char ca[CONFIG_TEXT]; /* PEM file of trusted certificates; "": the system's */
 };
 
 struct config {
@@ -48,6 +49,9 @@ struct config {
 
 /** Take the member "channels" (config_channel.c). @return 0, or -1 with a sentence in `error`. */
 int config_channels(struct config *config, const struct cJSON *json, char *error, size_t capacity);
+
+/** A port_http's `ca`: that of the channel whose URLs include `url`. @param ctx the configuration. */
+const char *config_channel_ca(void *ctx, const char *url);
 
 /** Read options, and the file that --config names. Ends the program after --help, --version and on errors. */
 void config_read(struct config *config, int argc, char **argv, const char *version);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct reading {
     struct gw_channel_config *channel;
@@ -91,6 +92,11 @@ static int member(const struct reading *r, const cJSON *i)
         return text(r, i, s->file, sizeof s->file);
     if (strcmp(i->string, "profile") == 0)
         return text(r, i, s->profile, sizeof s->profile);
+    if (strcmp(i->string, "ca") == 0) {
+        if (text(r, i, s->ca, sizeof s->ca) != 0)
+            return -1;
+        return access(s->ca, R_OK) == 0 ? 0 : wrong(r, i->string, i, "a PEM file that can be read");
+    }
     if (strcmp(i->string, "sign") == 0) {
         s->sign = cJSON_IsTrue(i);
         return cJSON_IsBool(i) ? 0 : wrong(r, i->string, i, "true or false");
@@ -104,7 +110,7 @@ static int member(const struct reading *r, const cJSON *i)
     }
     (void) snprintf(r->error, r->capacity,
                     "a channel has no member \"%s\"; it has channel, product, url, index_url, devices, poll_s, sign, "
-                    "region, credentials_file, profile",
+                    "region, credentials_file, profile, ca",
                     i->string);
     return -1;
 }
@@ -174,6 +180,21 @@ static int one(struct config *config, const cJSON *json, char *error, size_t cap
     }
     config->channel_count++;
     return 0;
+}
+
+const char *config_channel_ca(void *ctx, const char *url)
+{
+    const struct config *config = ctx;
+
+    for (unsigned i = 0; i < config->channel_count; i++) {
+        const struct gw_channel_config *c = &config->channels[i];
+        size_t length = strlen(c->url);
+
+        if (config->channel_source[i].ca[0] != '\0' &&
+            ((strncmp(url, c->url, length) == 0 && url[length] == '/') || strcmp(url, c->index_url) == 0))
+            return config->channel_source[i].ca;
+    }
+    return NULL;
 }
 
 int config_channels(struct config *config, const struct cJSON *json, char *error, size_t capacity)

@@ -128,6 +128,7 @@ static bool add_header(struct port_http_request *r, const char *text)
 static bool set_up(struct port_http *http, struct port_http_request *r, const struct gw_http_request *request)
 {
     char text[640];
+    const char *ca = http->ca != NULL ? http->ca(http->ca_ctx, request->url) : NULL;
     bool good = true;
     CURL *e = r->easy;
 
@@ -149,6 +150,9 @@ static bool set_up(struct port_http *http, struct port_http_request *r, const st
         (void) snprintf(text, sizeof text, "Authorization: Bearer %s", http->token);
         good = good && add_header(r, text);
     }
+    if (ca != NULL) /* that alone: without the system's folder, which libcurl would look into as well */
+        good = good && curl_easy_setopt(e, CURLOPT_CAINFO, ca) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
     return good && curl_easy_setopt(e, CURLOPT_URL, request->url) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&

@@ -190,6 +190,8 @@ int main(int argc, char **argv)
                        config.broker_user[0] != '\0' ? config.broker_user : NULL,
                        config.broker_user[0] != '\0' ? config.broker_password : NULL) != 0)
         return fail("the libraries could not be started: out of memory?");
+    http.ca = config_channel_ca;
+    http.ca_ctx = &config;
     if (config.broker_ca[0] != '\0')
         mqtt.ca = config.broker_ca;
     if (config.broker_cert[0] != '\0') {

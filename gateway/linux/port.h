@@ -129,6 +129,9 @@ struct port_http {
     CURLM *multi;
     const char *hub_url; /* without a slash at its end; NULL: none */
     const char *token;   /* sent to URLs below hub_url only */
+    /** Which PEM file of certificates is trusted for a URL; NULL: the system's. */
+    const char *(*ca)(void *ctx, const char *url);
+    void *ca_ctx;
     char agent[64];
     struct port_http_request request[PORT_HTTP_REQUESTS];
     struct gw_http http;

@@ -187,10 +187,17 @@ static int h_start(void *ctx, const struct gw_http_request *request, const struc
             h->active[i].head_sent = false;
             h->active[i].answer = h->answer[n];
             h->active[i].from = h->active[i].at = request->from;
+            h->active[i].length = request->length;
             h->active[i].events = events;
             h->last_from = request->from;
             (void) snprintf(h->last_if_range, sizeof h->last_if_range, "%s",
                             request->if_range != NULL ? request->if_range : "");
+            h->last_match[0] = '\0';
+            for (unsigned k = 0; k < request->header_count; k++)
+                if (strncmp(request->headers[k], "If-Match: ", 10) == 0)
+                    (void) snprintf(h->last_match, sizeof h->last_match, "%s", request->headers[k] + 10);
+            if (h->vary != 0 && h->requests > 0 && h->requests % h->vary == 0)
+                (void) snprintf(h->etag, sizeof h->etag, "\"w%u\"", h->requests);
             h->requests++;
             return i;
         }
@@ -209,19 +216,24 @@ static bool head(struct fake_http *h, int i)
 {
     const struct fake_answer *a = &h->active[i].answer;
     struct gw_http_head head = {.status = a->status, .length = -1, .range_from = -1, .range_total = -1};
-    bool partial = h->active[i].from > 0 && !a->ignore_range &&
+    bool partial = (h->active[i].from > 0 || h->active[i].length > 0) && !a->ignore_range &&
                    (h->last_if_range[0] == '\0' || strcmp(h->last_if_range, h->etag) == 0);
 
     (void) snprintf(head.etag, sizeof head.etag, "%s", h->etag);
-    if (a->status == 200 && partial && h->active[i].from >= h->size) {
+    if (a->status == 200 && h->last_match[0] != '\0' && strcmp(h->last_match, h->etag) != 0) {
+        head.status = 412;
+    } else if (a->status == 200 && partial && h->active[i].from >= h->size) {
         head.status = 416;
     } else if (a->status == 200 && partial) {
         head.status = 206;
         head.range_from = h->active[i].from;
         head.range_total = h->size;
         head.length = h->size - h->active[i].from;
+        if (h->active[i].length > 0 && head.length > h->active[i].length)
+            head.length = h->active[i].length;
     } else {
         h->active[i].at = 0;
+        h->active[i].length = 0;
         head.length = a->say == -2 ? (int64_t) h->size : a->say;
     }
     h->active[i].head_sent = true;
@@ -250,6 +262,8 @@ static void h_poll(void *ctx)
             continue;
         end = a->drop_at != 0 && a->drop_at < h->size ? a->drop_at : h->size;
         end = a->stall_at != 0 && a->stall_at < end ? a->stall_at : end;
+        if (h->active[i].length > 0 && h->active[i].from + h->active[i].length < end)
+            end = h->active[i].from + h->active[i].length;
         n = end > h->active[i].at ? end - h->active[i].at : 0;
         n = n < h->piece ? n : h->piece;
         if (n > 0) {

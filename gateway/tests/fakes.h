@@ -44,13 +44,14 @@ struct fake_http {
     char etag[64];
     struct fake_answer answer[16]; /* for request 0, 1, …; the last one repeats */
     unsigned answers, requests;
-    char last_if_range[64];
+    char last_if_range[64], last_match[64]; /* of If-Match, "": none; another one than `etag` is answered 412 */
+    unsigned vary; /* 1 … 9: after so many requests the file has another ETag; and again after as many more */
     uint32_t last_from;
     uint32_t piece; /* bytes a poll */
     struct {
         bool used, head_sent;
         struct fake_answer answer;
-        uint32_t from, at;
+        uint32_t from, at, length;
         const struct gw_http_events *events;
     } active[GW_FETCHES_MAX];
     struct gw_http port;

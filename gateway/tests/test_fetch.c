@@ -13,8 +13,8 @@
 
 static const struct fota_target target = {.product = {0xde, 0xad, 1}, .hw_revision = 2, .floor = 1};
 static struct pack_key key, stranger;
-static struct pack_buffer package, other;
-static uint8_t digest[GW_DIGEST_SIZE];
+static struct pack_buffer package, other, large; /* large: of two pieces of a channel's download */
+static uint8_t digest[GW_DIGEST_SIZE], large_digest[GW_DIGEST_SIZE];
 
 struct bench {
     struct fake_storage storage;
@@ -224,6 +224,111 @@ static void an_incomplete_file_that_is_too_long(void **state)
     assert_int_equal(b->http.requests, 2);
 }
 
+/* A channel's package: in pieces, all of one object. */
+static void of_channel(struct bench *b)
+{
+    (void) strcpy(b->job.channel, "stable");
+    memcpy(b->job.sha256, large_digest, sizeof large_digest);
+    b->http.data = large.data;
+    b->http.size = (uint32_t) large.size;
+}
+
+static bool is_whole(struct bench *b)
+{
+    uint32_t size;
+    bool complete;
+
+    return b->storage.port.stat(&b->storage, large_digest, &size, &complete) == 0 && complete && size == large.size;
+}
+
+static void pieces_of_one_object(void **state)
+{
+    struct bench *b = *state;
+
+    of_channel(b);
+    fetch(b);
+    assert_int_equal(b->fetch.state, GW_FETCH_DONE);
+    assert_true(is_whole(b));
+    assert_int_equal(b->http.requests, 2);
+    assert_int_equal(b->http.last_from, GW_CHANNEL_PIECE);
+    assert_string_equal(b->http.last_match, "\"v1\"");
+}
+
+static void an_object_that_changes_is_fetched_anew(void **state)
+{
+    struct bench *b = *state;
+
+    of_channel(b);
+    b->http.vary = 1; /* with the second piece: 412. The third request begins anew */
+    gw_fetch_start(&b->fetch, &b->env, &b->job);
+    while (b->http.requests < 3u) {
+        b->now += 10;
+        b->http.port.poll(&b->http);
+        (void) gw_fetch_poll(&b->fetch);
+    }
+    assert_int_equal(b->http.last_from, 0);
+    assert_string_equal(b->http.last_match, "");
+    b->http.vary = 0;
+    run(b, 100000);
+    assert_int_equal(b->fetch.state, GW_FETCH_DONE);
+    assert_true(is_whole(b));
+    assert_int_equal(b->http.requests, 4);
+}
+
+static void an_object_that_changes_for_ever(void **state)
+{
+    struct bench *b = *state;
+
+    of_channel(b);
+    b->http.vary = 1;
+    fetch(b);
+    assert_int_equal(b->fetch.state, GW_FETCH_FAILED);
+    assert_string_equal(b->fetch.reason, "http-error");
+    assert_non_null(strstr(b->fetch.detail, "412"));
+    assert_false(is_whole(b));
+    assert_in_range(b->http.requests, 7, 16); /* as many attempts as with any other trouble */
+}
+
+static void an_object_that_became_shorter(void **state)
+{
+    struct bench *b = *state;
+
+    of_channel(b);
+    b->http.etag[0] = '\0'; /* a server that has none: only 416 tells */
+    gw_fetch_start(&b->fetch, &b->env, &b->job);
+    while (b->http.requests < 2u) {
+        b->now += 10;
+        b->http.port.poll(&b->http);
+        (void) gw_fetch_poll(&b->fetch);
+        b->http.size = b->fetch.have >= GW_CHANNEL_PIECE ? GW_CHANNEL_PIECE : b->http.size;
+    }
+    while (b->fetch.have != 0)
+        b->http.port.poll(&b->http);
+    assert_non_null(strstr(b->fetch.detail, "416"));
+    b->http.size = (uint32_t) large.size;
+    run(b, 100000);
+    assert_int_equal(b->fetch.state, GW_FETCH_DONE);
+    assert_true(is_whole(b));
+    assert_int_equal(b->http.requests, 4);
+}
+
+static void a_presigned_url_that_expired(void **state)
+{
+    struct bench *b = *state;
+
+    b->http.answer[0].status = 403;
+    b->now = 1369440000000ull; /* 2013-05-25T00:00:00Z */
+    (void) strcpy(b->job.url,
+                  "https://h/p.fota?X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-Signature=secret");
+    fetch(b);
+    has_failed(b, "http-error", "status 403 from https://h/p.fota: the presigned URL expired at 2013-05-25T00:00:00");
+    assert_int_equal(b->http.requests, 1);
+    b->now = 1369439999000ull;
+    fetch(b);
+    has_failed(b, "http-error", "status 403 from https://h/p.fota");
+    assert_null(strstr(b->fetch.detail, "expired"));
+}
+
 static void statuses(void **state)
 {
     struct bench *b = *state;
@@ -430,6 +535,11 @@ int main(void)
         TEST(a_new_process_resumes),
         TEST(pieces_that_do_not_fit_are_fetched_anew),
         TEST(an_incomplete_file_that_is_too_long),
+        TEST(pieces_of_one_object),
+        TEST(an_object_that_changes_is_fetched_anew),
+        TEST(an_object_that_changes_for_ever),
+        TEST(an_object_that_became_shorter),
+        TEST(a_presigned_url_that_expired),
         TEST(statuses),
         TEST(too_long),
         TEST(too_short),
@@ -448,8 +558,11 @@ int main(void)
     sim_package(&key, &target, 1, 0, 40000, 2, 2000, &package, &result);
     memcpy(digest, result.sha256, sizeof digest);
     sim_package(&stranger, &target, 1, 0, 40000, 2, 2000, &other, &result);
+    sim_package(&key, &target, 1, 0, 300000, 2, 2000, &large, &result);
+    memcpy(large_digest, result.sha256, sizeof large_digest);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     pack_buffer_free(&package);
     pack_buffer_free(&other);
+    pack_buffer_free(&large);
     return failed;
 }

@@ -78,12 +78,14 @@ static void digest_hex(const void *data, size_t size, char hex[HUB_SHA256_HEX + 
  */
 
 /* @return 0 with malloc'ed content; 1 when there is no such file; -1 (logged). */
-static int read_package(int packages, const char *sha256, void **data, size_t *size)
+static int read_package(const int packages[2], const char *sha256, void **data, size_t *size)
 {
     char name[HUB_FILE_NAME_SIZE], hex[HUB_SHA256_HEX + 1];
     struct stat st;
     snprintf(name, sizeof name, "%s.fota", sha256);
-    int fd = openat(packages, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(packages[0], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT && packages[1] >= 0)
+        fd = openat(packages[1], name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 1 : fail("cannot read the package", name);
     int rc = -1;
@@ -113,7 +115,8 @@ static int read_package(int packages, const char *sha256, void **data, size_t *s
 
 struct writing {
     struct hub_db *live, *copy;
-    int packages;
+    const int *packages; /* packages/, cache/ */
+    unsigned elsewhere;
     bool failed;
 };
 
@@ -132,6 +135,10 @@ static void add_package(void *ctx, const struct hub_release *release)
     } else if (rc == 1 && hub_release_get(w->live, release->sha256, &now) == 1) {
         /* Deleted since the copy was made; the row is dropped below. */
         rc = 0;
+    } else if (rc == 1 && w->packages[1] >= 0) {
+        w->elsewhere++;
+        rc = hub_db_run(w->copy, "INSERT INTO package (sha256, data) VALUES (?, ?)", "sb", release->sha256, "",
+                        (size_t) 0);
     } else if (rc == 1) {
         hub_log(HUB_LOG_ERROR, "the package of release %s is missing; delete the release or upload it again",
                 release->sha256);
@@ -139,9 +146,9 @@ static void add_package(void *ctx, const struct hub_release *release)
     w->failed = rc != 0;
 }
 
-static int write_copy(struct hub_db *live, int packages, struct hub_db *copy, const char *path)
+static int write_copy(struct hub_db *live, const int packages[2], struct hub_db *copy, const char *path)
 {
-    struct writing w = {live, copy, packages, false};
+    struct writing w = {live, copy, packages, 0, false};
     char id[64];
     snprintf(id, sizeof id, "PRAGMA application_id = %d", HUB_BACKUP_ID);
     if (copy_database(live, copy, path) != 0 || hub_db_begin(copy) != 0 ||
@@ -150,6 +157,9 @@ static int write_copy(struct hub_db *live, int packages, struct hub_db *copy, co
         hub_db_run(copy, "DELETE FROM releases WHERE sha256 NOT IN (SELECT sha256 FROM package)", "") != 0 ||
         hub_db_run(copy, id, "") != 0)
         return -1;
+    if (w.elsewhere > 0)
+        hub_log(HUB_LOG_WARN, "%u packages are in the bucket only: this backup has their releases without them",
+                w.elsewhere);
     return hub_db_commit(copy);
 }
 
@@ -162,11 +172,18 @@ static int sync_file(const char *path)
     return rc;
 }
 
+static void close_both(const int directory[2])
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (directory[i] >= 0)
+            close(directory[i]);
+}
+
 int hub_backup_write(const char *data, const char *file)
 {
     char source[PATH_SIZE], part[PATH_SIZE];
     struct hub_db live = {NULL}, copy = {NULL};
-    int packages = -1, rc = -1, fd;
+    int packages[2] = {-1, -1}, rc = -1, fd;
     if ((size_t) snprintf(source, sizeof source, "%s/packages", data) >= sizeof source ||
         (size_t) snprintf(part, sizeof part, "%s.part", file) >= sizeof part)
         return -1;
@@ -174,14 +191,16 @@ int hub_backup_write(const char *data, const char *file)
         hub_log(HUB_LOG_ERROR, "%s is there already; choose another name", file);
         return -1;
     }
-    packages = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (packages < 0)
+    packages[0] = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (packages[0] < 0)
         return fail("no data directory of a hub:", source);
+    snprintf(source, sizeof source, "%s/cache", data); /* of a hub whose packages are in a bucket */
+    packages[1] = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     snprintf(source, sizeof source, "%s/hub.db", data);
     fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         fail(errno == EEXIST ? "another backup is being written, or one was cut; if so remove" : "cannot write", part);
-        close(packages);
+        close_both(packages);
         return -1;
     }
     close(fd);
@@ -191,7 +210,7 @@ int hub_backup_write(const char *data, const char *file)
         hub_db_close(&copy);
     if (live.sql != NULL)
         hub_db_close(&live);
-    close(packages);
+    close_both(packages);
     /* Read back what was written: a backup that cannot be restored is none. */
     if (rc == 0 && (rc = hub_backup_open(&copy, part)) == 0)
         hub_db_close(&copy);
@@ -211,7 +230,10 @@ static int verify_packages(struct hub_db *db, const char *file)
     int rc = query == NULL ? -1 : 1;
     while (rc == 1 && (rc = hub_db_step(db, query)) == 1) {
         hub_db_text(query, 0, sha256, sizeof sha256);
-        digest_hex(sqlite3_column_blob(query, 1), (size_t) sqlite3_column_bytes(query, 1), hex);
+        size_t size = (size_t) sqlite3_column_bytes(query, 1);
+        if (size == 0 && hub_valid_sha256(sha256))
+            continue; /* it is in a bucket */
+        digest_hex(sqlite3_column_blob(query, 1), size, hex);
         if (!hub_valid_sha256(sha256) || strcmp(hex, sha256) != 0) {
             hub_log(HUB_LOG_ERROR, "backup %s: the package \"%.64s\" has the SHA-256 %s", file, sha256, hex);
             rc = -1;
@@ -275,6 +297,8 @@ static int restore_packages(struct hub_db *backup, struct hub_store *store)
     int rc = query == NULL ? -1 : 1;
     while (rc == 1 && (rc = hub_db_step(backup, query)) == 1) {
         hub_db_text(query, 0, sha256, sizeof sha256);
+        if (sqlite3_column_bytes(query, 1) == 0)
+            continue;
         int fd = hub_store_temp(store, name);
         if (fd < 0 || hub_write_all(fd, sqlite3_column_blob(query, 1), (size_t) sqlite3_column_bytes(query, 1)) != 0 ||
             hub_store_keep(store, fd, name, sha256) != 0) {

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define TOPIC_SIZE 64u
-#define BUSY_MS 2 /* between two `busy` for one gateway */
+#define FETCH_MS 500 /* until a package may have come from the bucket */
+#define BUSY_MS 2    /* between two `busy` for one gateway */
 
 static const uint8_t magic_get[4] = {'F', 'C', 'G', '1'};
 static const uint8_t magic_data[4] = {'F', 'C', 'H', '1'};
@@ -58,7 +59,7 @@ static void fill(struct hub_bucket *b, int64_t rate, int64_t burst, int64_t now)
     b->at = now;
 }
 
-void hub_chunks_init(struct hub_chunks *c, const struct hub_store *store, uint32_t rate, int64_t now)
+void hub_chunks_init(struct hub_chunks *c, struct hub_store *store, uint32_t rate, int64_t now)
 {
     memset(c, 0, sizeof *c);
     c->store = store;
@@ -153,10 +154,16 @@ static void serve(struct hub_chunks *c, const struct answer *a)
     char more[64], detail[160];
     struct stat st;
     int fd = hub_store_open_package(c->store, a->request->sha256);
+    bool absent = fd < 0 && errno == ENOENT;
+    if (absent && hub_store_want(c->store, a->request->sha256)) {
+        snprintf(more, sizeof more, ",\"retry_ms\":%d", FETCH_MS);
+        refuse(a, "busy", more, "the hub fetches the package from its bucket");
+        return;
+    }
     if (fd < 0) {
-        if (errno != ENOENT)
+        if (!absent)
             hub_log(HUB_LOG_ERROR, "the package %s cannot be opened: %s", a->request->sha256, strerror(errno));
-        refuse(a, errno == ENOENT ? "not-found" : "internal", "", "this hub has no such package");
+        refuse(a, absent ? "not-found" : "internal", "", "this hub has no such package");
         return;
     }
     if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > (off_t) UINT32_MAX) {

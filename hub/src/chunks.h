@@ -32,7 +32,7 @@ struct hub_bucket {
 };
 
 struct hub_chunks {
-    const struct hub_store *store;
+    struct hub_store *store;
     uint32_t rate; /* bytes a second for one gateway */
     struct hub_bucket all;
     struct {
@@ -43,7 +43,7 @@ struct hub_chunks {
 };
 
 /** @param rate bytes a second for one gateway, at least 1. @param now monotonic ms. */
-void hub_chunks_init(struct hub_chunks *chunks, const struct hub_store *store, uint32_t rate, int64_t now);
+void hub_chunks_init(struct hub_chunks *chunks, struct hub_store *store, uint32_t rate, int64_t now);
 
 /** Answer a request: chunks, or one error, or nothing for what is no request or comes too often. */
 void hub_chunks_request(struct hub_chunks *chunks, const struct hub_chunks_io *io, const char *gateway,

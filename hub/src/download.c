@@ -101,6 +101,11 @@ enum MHD_Result hub_serve_package(struct hub_request *request)
     snprintf(etag, sizeof etag, "\"%s\"", sha256);
     struct stat st;
     int fd = hub_store_open_package(request->hub->store, sha256);
+    if (fd < 0 && errno == ENOENT && request->hub->s3 != NULL && !request->woken) {
+        if (hub_s3_get(request->hub->s3, sha256, hub_request_wake, request, &error) == 0)
+            return hub_request_wait(request);
+        return hub_send_error(request, &error);
+    }
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size != release.size) {
         hub_log(HUB_LOG_ERROR, "the package %s is not what it was: %s", sha256,
                 fd < 0 ? strerror(errno) : "another size");

@@ -49,6 +49,22 @@ const char *hub_query(const struct hub_request *request, const char *name, size_
     return value;
 }
 
+enum MHD_Result hub_request_wait(struct hub_request *request)
+{
+    MHD_suspend_connection(request->connection);
+    return MHD_YES;
+}
+
+void hub_request_wake(void *ctx, const struct hub_error *error)
+{
+    struct hub_request *request = ctx;
+    request->woken = true;
+    request->refused = error != NULL;
+    if (error != NULL)
+        request->error = *error;
+    MHD_resume_connection(request->connection);
+}
+
 static enum MHD_Result respond(struct hub_request *request, unsigned status, struct MHD_Response *response)
 {
     if (response == NULL)
@@ -398,12 +414,13 @@ struct hub_http *hub_http_start(struct hub_context *context, int listener, const
         return NULL;
     http->context = context;
     http->limits = *limits;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_COMPLETED, on_request_end,
-        http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                                    on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+                                    MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
+                                    limits->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->connections_per_ip,
+                                    MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                    (size_t) MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_COMPLETED, on_request_end, http,
+                                    MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         http->daemon != NULL ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (info == NULL) {

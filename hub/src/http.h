@@ -19,6 +19,7 @@
 struct hub_context {
     struct hub_db *db;
     struct hub_store *store;
+    struct hub_s3 *s3; /* NULL: no bucket */
     struct hub_fleet *fleet;
     struct hub_uploads *uploads;
     bool (*mqtt_connected)(void *ctx);
@@ -53,6 +54,7 @@ struct hub_request {
     const char *method;       /* valid as long as the request */
     char arg[2][HUB_ARG_MAX]; /* the segments that stood for stars */
     char who[HUB_TOKEN_NAME_MAX + 1];
+    bool woken;   /* it was waiting, and goes on */
     bool refused; /* `error` is the answer; what is left of the body is read and forgotten */
     struct hub_error error;
     uint64_t received;
@@ -76,6 +78,11 @@ int hub_http_fd(const struct hub_http *http);
 int hub_http_timeout(const struct hub_http *http, int most);
 /** Do what there is to do, without waiting. */
 void hub_http_run(struct hub_http *http);
+
+/** The request waits for the bucket: its route is called again after hub_request_wake(), or the error is the answer. */
+enum MHD_Result hub_request_wait(struct hub_request *request);
+/** A hub_s3_done. @param ctx the request. */
+void hub_request_wake(void *ctx, const struct hub_error *error);
 
 /** Answers. JSON objects are taken over and freed. */
 enum MHD_Result hub_send_json(struct hub_request *request, unsigned status, cJSON *json);

@@ -26,6 +26,7 @@ struct server {
     struct hub_options options;
     struct hub_db db;
     struct hub_store store;
+    struct hub_s3 *s3; /* NULL: no bucket */
     struct hub_keys keys;
     struct hub_uploads uploads;
     struct hub_context context;
@@ -109,7 +110,10 @@ static int run(struct server *s)
     for (;;) {
         struct pollfd fds[] = {
             {s->signals, POLLIN, 0}, {hub_http_fd(s->http), POLLIN, 0}, {hub_mqtt_fd(s->mqtt), POLLIN, 0}};
-        if (poll(fds, 3, hub_http_timeout(s->http, TICK_MS)) < 0 && errno != EINTR) {
+        int timeout = hub_http_timeout(s->http, TICK_MS);
+        if (s->s3 != NULL) {
+            hub_s3_wait(s->s3, fds, 3, timeout);
+        } else if (poll(fds, 3, timeout) < 0 && errno != EINTR) {
             hub_log(HUB_LOG_ERROR, "poll: %s", strerror(errno));
             return HUB_EXIT_FAILURE;
         }
@@ -119,6 +123,8 @@ static int run(struct server *s)
             return HUB_EXIT_OK;
         }
         take_messages(s);
+        if (s->s3 != NULL)
+            hub_s3_run(s->s3);
         hub_http_run(s->http);
         if (hub_mono_ms() - ticked >= TICK_MS) {
             ticked = hub_mono_ms();
@@ -213,13 +219,13 @@ static int start_http(struct server *s)
     if (listener < 0)
         return -1;
     snprintf(s->url, sizeof s->url, format, o->listen_host, port);
-    s->uploads = (struct hub_uploads){&s->store, &s->db, &s->keys, o->max_upload, 0};
+    s->uploads = (struct hub_uploads){&s->store, s->s3, &s->db, &s->keys, o->max_upload, 0};
     const struct hub_fleet_io io = {publish, mono, s};
     const struct hub_fleet_options fleet = {.public_url = o->public_url != NULL ? o->public_url : s->url,
                                             .no_answer_ms = o->no_answer_ms,
                                             .silence_ms = o->silence_ms};
     s->fleet = hub_fleet_new(&s->db, &io, &fleet);
-    s->context = (struct hub_context){&s->db, &s->store, s->fleet, &s->uploads, mqtt_connected, s, FOTA_VERSION};
+    s->context = (struct hub_context){&s->db, &s->store, s->s3, s->fleet, &s->uploads, mqtt_connected, s, FOTA_VERSION};
     if (s->fleet != NULL)
         s->http = hub_http_start(&s->context, listener, &limits);
     if (s->http == NULL) {
@@ -241,8 +247,12 @@ static int start(struct server *s)
     char path[4096];
     if (load_keys(s) != 0 || load_password(s) != 0 || hub_store_open(&s->store, o->data) != 0)
         return -1;
+    if (o->s3.url != NULL && (hub_s3_check(&o->s3) != 0 || hub_store_use_bucket(&s->store, o->data) != 0))
+        return -1;
     if ((size_t) snprintf(path, sizeof path, "%s/hub.db", o->data) >= sizeof path || hub_db_open(&s->db, path) != 0 ||
         hub_store_sweep(&s->store, &s->db) != 0)
+        return -1;
+    if (o->s3.url != NULL && (s->s3 = hub_s3_open(&o->s3, &s->store, &s->db)) == NULL)
         return -1;
     if (start_http(s) != 0)
         return -1;
@@ -257,6 +267,10 @@ static int start(struct server *s)
 
 static void stop(struct server *s)
 {
+    hub_s3_close(s->s3); /* whoever waits for the bucket gets an answer */
+    s->context.s3 = s->uploads.s3 = NULL;
+    if (s->s3 != NULL && s->http != NULL)
+        hub_http_run(s->http);
     hub_http_stop(s->http);
     hub_mqtt_stop(s->mqtt);
     hub_fleet_free(s->fleet);
@@ -285,11 +299,12 @@ int main(int argc, char **argv)
         return hub_token_command(argc - 1, argv + 1);
     if (argc > 1 && (strcmp(argv[1], "backup") == 0 || strcmp(argv[1], "restore") == 0))
         return hub_backup_command(argc - 1, argv + 1);
-    static struct server s = {.store = {-1, -1, -1}};
+    static struct server s = {.store = HUB_STORE_CLOSED};
     pid_t parent = getppid();
     hub_options_parse(argc, argv, &s.options);
     if (s.options.check_config) {
-        if (load_keys(&s) != 0 || load_password(&s) != 0)
+        if (load_keys(&s) != 0 || load_password(&s) != 0 ||
+            (s.options.s3.url != NULL && hub_s3_check(&s.options.s3) != 0))
             return HUB_EXIT_FAILURE;
         hub_options_print(&s.options);
         return HUB_EXIT_OK;

@@ -31,6 +31,12 @@ enum {
     KEY_PUBLIC_URL,
     KEY_KEY,
     KEY_DEV_KEY,
+    KEY_S3_URL,
+    KEY_S3_REGION,
+    KEY_S3_CREDENTIALS,
+    KEY_S3_PROFILE,
+    KEY_S3_CA,
+    KEY_S3_CACHE,
     KEY_MAX_UPLOAD,
     KEY_LOG_LEVEL,
     KEY_NO_ANSWER,
@@ -80,6 +86,17 @@ static const struct argp_option table[] = {
     {"chunk-rate", KEY_CHUNK_RATE, "N", 0,
      "Packages over MQTT, where HTTP does not get through: KiB a second for one gateway (default 2048); 0: not at all",
      4},
+    {"s3-url", KEY_S3_URL, "URL", 0,
+     "Keep the packages in an S3 bucket: its URL with a prefix, as https://bucket.s3.eu-central-1.amazonaws.com/fota",
+     6},
+    {"s3-region", KEY_S3_REGION, "NAME", 0, "Its region (AWS_REGION, else us-east-1)", 6},
+    {"s3-credentials", KEY_S3_CREDENTIALS, "FILE", 0,
+     "Shared-credentials file as the AWS CLI has it; without it AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+     "AWS_SESSION_TOKEN of the environment count",
+     6},
+    {"s3-profile", KEY_S3_PROFILE, "NAME", 0, "Profile in that file (default)", 6},
+    {"s3-ca", KEY_S3_CA, "PEM", 0, "Trusted certificates for https to the bucket (the system's)", 6},
+    {"s3-cache", KEY_S3_CACHE, "BYTES", 0, "Copies of packages on this disk (default 268435456)", 6},
     {"log-level", KEY_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 5},
     {"check-config", KEY_CHECK_CONFIG, NULL, 0, "Check the configuration, print it without secrets, and end", 5},
     {"die-with-parent", KEY_DIE_WITH_PARENT, NULL, 0, "End when the process ends that started this one (for demos)", 5},
@@ -129,7 +146,7 @@ static uint32_t number(const char *where, const char *text, uint32_t min, uint32
     return (uint32_t) value;
 }
 
-static void set_public_url(struct hub_options *o, const char *where, char *url)
+static const char *base_url(const char *where, char *url)
 {
     size_t n = strlen(url);
     while (n > 0 && url[n - 1] == '/')
@@ -137,7 +154,7 @@ static void set_public_url(struct hub_options *o, const char *where, char *url)
     bool http = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
     if (!http || n > 900 || strpbrk(url, " \t\"\\?#") != NULL)
         refuse(where, "\"%s\" does not begin with http:// or https://, has a query or is longer than 900", url);
-    o->public_url = url;
+    return url;
 }
 
 /* A file that a library opens later, which says little about what is wrong with it. */
@@ -182,7 +199,7 @@ static bool set(struct hub_options *o, int key, const char *where, char *arg)
         o->mqtt_key = readable(where, arg);
         break;
     case KEY_PUBLIC_URL:
-        set_public_url(o, where, arg);
+        o->public_url = base_url(where, arg);
         break;
     case KEY_KEY:
         if (o->key_count == HUB_KEYS_MAX)
@@ -191,6 +208,28 @@ static bool set(struct hub_options *o, int key, const char *where, char *arg)
         break;
     case KEY_DEV_KEY:
         o->dev_key = arg;
+        break;
+    case KEY_S3_URL:
+        if (strchr(arg, '@') != NULL || strlen(arg) > 400)
+            refuse(where,
+                   "it has an @ (credentials come from --s3-credentials or the environment), or more than 400 "
+                   "characters");
+        o->s3.url = base_url(where, arg);
+        break;
+    case KEY_S3_REGION:
+        o->s3.region = arg;
+        break;
+    case KEY_S3_CREDENTIALS:
+        o->s3.credentials = arg;
+        break;
+    case KEY_S3_PROFILE:
+        o->s3.profile = arg;
+        break;
+    case KEY_S3_CA:
+        o->s3.ca = readable(where, arg);
+        break;
+    case KEY_S3_CACHE:
+        o->s3.cache_bytes = number(where, arg, FOTA_PACKAGE_MAX, UINT32_MAX);
         break;
     case KEY_MAX_UPLOAD:
         o->max_upload = number(where, arg, 1024, 67108864);
@@ -385,6 +424,11 @@ void hub_options_print(const struct hub_options *o)
            o->mqtt_cert != NULL ? ", with a certificate" : "");
     if (o->mqtt_ca != NULL)
         printf("trusts    %s\n", o->mqtt_ca);
+    if (o->s3.url != NULL)
+        printf("bucket    %s, credentials from %s%s%s; up to %" PRIu32 " bytes of copies here\n", o->s3.url,
+               o->s3.credentials != NULL ? o->s3.credentials : "the environment",
+               o->s3.profile != NULL ? ", profile " : "", o->s3.profile != NULL ? o->s3.profile : "",
+               o->s3.cache_bytes);
     printf("uploads   at most %" PRIu64 " bytes\n", o->max_upload);
     printf("requests  header %" PRIu32 " s, idle %" PRIu32 " s, in all %" PRIu32 " s\n", o->header_timeout_s,
            o->idle_timeout_s, o->request_timeout_s);
@@ -407,6 +451,7 @@ void hub_options_parse(int argc, char **argv, struct hub_options *options)
         .listen_port = 8080,
         .mqtt_host = "127.0.0.1",
         .mqtt_port = 1883,
+        .s3.cache_bytes = 268435456,
         .max_upload = FOTA_PACKAGE_MAX,
         .no_answer_ms = 60000,
         .silence_ms = 900000,

@@ -5,6 +5,7 @@
 #define HUB_OPTIONS_H
 
 #include "inspect.h"
+#include "s3.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@ struct hub_options {
     const char *key[HUB_KEYS_MAX];
     unsigned key_count;
     const char *dev_key;
+    struct hub_s3_options s3;
     uint64_t max_upload;
     uint32_t no_answer_ms, silence_ms, resync_ms;
     uint32_t max_connections, max_connections_per_ip, header_timeout_s, idle_timeout_s, request_timeout_s;

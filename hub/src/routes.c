@@ -73,9 +73,12 @@ static enum MHD_Result post_release(struct hub_request *request)
 {
     struct hub_release release;
     bool created;
-    struct hub_upload *upload = request->upload;
+    int rc = hub_upload_finish(request->upload, &release, &created, hub_request_wake, request, &request->error);
+    if (rc == 1)
+        return hub_request_wait(request);
+    hub_upload_abort(request->upload);
     request->upload = NULL;
-    if (hub_upload_finish(upload, &release, &created, &request->error) != 0)
+    if (rc != 0)
         return hub_send_error(request, &request->error);
     return hub_send_json(request, created ? MHD_HTTP_CREATED : MHD_HTTP_OK, hub_release_json(&release));
 }

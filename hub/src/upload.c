@@ -15,6 +15,8 @@ struct hub_upload {
     char file[HUB_FILE_NAME_SIZE]; /* in tmp/ */
     uint64_t size;
     struct fota_sha256 hash; /* of what came in, compared with what the disk gives back */
+    bool checked;
+    struct hub_release release; /* once it is checked */
     char name[HUB_RELEASE_NAME_MAX + 1], notes[HUB_RELEASE_NOTES_MAX + 1];
 };
 
@@ -92,14 +94,15 @@ static int pack_in_place(struct hub_upload *upload, struct hub_error *error)
     return 0;
 }
 
-static int keep(struct hub_upload *upload, struct hub_release *release, bool *created, struct hub_error *error)
+static int check(struct hub_upload *upload, struct hub_error *error)
 {
-    struct hub_uploads *u = upload->uploads;
-    bool packing = hub_wants_packing(upload->fd, u->keys);
+    struct hub_release *release = &upload->release;
+    const struct hub_keys *keys = upload->uploads->keys;
+    bool packing = hub_wants_packing(upload->fd, keys);
     hub_copy(release->name, sizeof release->name, upload->name);
     hub_copy(release->notes, sizeof release->notes, upload->notes);
     release->uploaded = hub_now_ms();
-    if ((packing && pack_in_place(upload, error) != 0) || hub_inspect(upload->fd, u->keys, release, error) != 0)
+    if ((packing && pack_in_place(upload, error) != 0) || hub_inspect(upload->fd, keys, release, error) != 0)
         return -1;
     uint8_t digest[FOTA_SHA256_SIZE];
     char sent[2 * FOTA_SHA256_SIZE + 1];
@@ -108,7 +111,15 @@ static int keep(struct hub_upload *upload, struct hub_release *release, bool *cr
     if (!packing && strcmp(sent, release->sha256) != 0)
         return hub_fail(error, 500, "internal", "sha256", "the disk gave back other bytes (%s) than were sent (%s)",
                         release->sha256, sent);
-    if (hub_store_keep(u->store, upload->fd, upload->file, release->sha256) != 0)
+    return 0;
+}
+
+static int keep(struct hub_upload *upload, struct hub_release *release, bool *created, struct hub_error *error)
+{
+    struct hub_uploads *u = upload->uploads;
+    *release = upload->release;
+    if ((u->s3 != NULL ? hub_s3_keep_copy(u->s3, upload->fd, upload->file, release->sha256)
+                       : hub_store_keep(u->store, upload->fd, upload->file, release->sha256)) != 0)
         return storage_error(error);
     int rc = hub_release_insert(u->db, release);
     *created = rc == 0;
@@ -116,19 +127,28 @@ static int keep(struct hub_upload *upload, struct hub_release *release, bool *cr
         rc = hub_release_get(u->db, release->sha256, release);
     if (rc != 0)
         return hub_fail(error, 500, "internal", "", "the database failed; see the hub's log");
+    hub_log(HUB_LOG_INFO, "release %s: version %s%s", release->sha256, release->version,
+            *created ? "" : " (was there)");
     return 0;
 }
 
-int hub_upload_finish(struct hub_upload *upload, struct hub_release *release, bool *created, struct hub_error *error)
+/* With a bucket the release is recorded when its package is there, and not before. */
+int hub_upload_finish(struct hub_upload *upload, struct hub_release *release, bool *created, hub_s3_done wake,
+                      void *ctx, struct hub_error *error)
 {
-    memset(release, 0, sizeof *release);
-    int rc = keep(upload, release, created, error);
+    struct hub_s3 *s3 = upload->uploads->s3;
+    bool first = !upload->checked;
+    int rc = first ? check(upload, error) : 0;
+    upload->checked = true;
+    if (rc == 0 && first && s3 != NULL) {
+        if (hub_s3_put(s3, upload->release.sha256, upload->fd, wake, ctx, error) == 0)
+            return 1;
+        rc = -1;
+    }
     if (rc == 0)
-        hub_log(HUB_LOG_INFO, "release %s: version %s%s", release->sha256, release->version,
-                *created ? "" : " (was there)");
-    else
+        rc = keep(upload, release, created, error);
+    if (rc != 0)
         hub_log(HUB_LOG_INFO, "an upload of %" PRIu64 " bytes was refused: %s: %s", upload->size, error->code,
                 error->message);
-    hub_upload_abort(upload);
     return rc;
 }

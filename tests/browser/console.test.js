@@ -110,6 +110,20 @@ test('the console in a browser', { timeout: 180000 }, async (t) => {
         assert.equal(await see('device-row').count(), 2);
     });
 
+    await t.test('a channel that a gateway watches is a line, and its problem is said', async () => {
+        const channel = { channel: 'stable', product: '6f7a1c2e-0b3d-4e5f-8a9b-acbdcedfe0f1', sequence: 7, version: '1.2.3', expiry: new Date(Date.now() + 864e6).toISOString(),
+            polled: new Date().toISOString(), problem: '' };
+        await gateway.say('channels', { channels: [channel] }, true);
+        const line = see('channel');
+        await line.getByText('version 1.2.3, sequence 7 · good until').waitFor();
+        assert.match(await line.textContent(), /gw1 watches channel stable: .* · polled at \d/);
+        await gateway.say('channels', { channels: [{ ...channel, problem: 'https://bucket/fota: status 403 SignatureDoesNotMatch: the secret access key does not belong to the access key id' }] }, true);
+        await line.getByText('SignatureDoesNotMatch').waitFor();
+        await shot(browser, '6-channel.png');
+        await gateway.say('channels', { channels: [] }, true);
+        await line.waitFor({ state: 'detached' });
+    });
+
     await t.test('an upload says in words what is wrong, and stores what is right', async () => {
         const refused = await page.upload(p, { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('this is not firmware\n'.repeat(100)) });
         assert.equal(refused.ok, false);

@@ -55,7 +55,7 @@ class System:
         self.bench = Bench(build, self.dir)
         self.bench.run("keygen", "-o", self.path("other"))
         self.board = self.hub = self.gateway = self.broker = self.web = self.subscriber = None
-        self.messages, self.jobs = [], 0
+        self.messages, self.jobs, self.tokens = [], 0, {}
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -87,15 +87,17 @@ class System:
         self.web = FaultServer()
         return self
 
-    def start_hub(self):
+    def start_hub(self, *options, **popen):
+        """Also once more, with the same data."""
         hub, data, port_file = self.tool("hub", "fota-hub"), self.path("hub"), self.path("hub.port")
-        self.tokens = {}
-        for role in ("operator", "gateway"):
+        if os.path.exists(port_file):
+            os.unlink(port_file)
+        for role in ("operator", "gateway") if not self.tokens else ():
             done = subprocess.run([hub, "token", "add", "--data", data, "--role", role, "--name", role], check=True,
                                   capture_output=True, text=True)
             self.tokens[role] = done.stdout.strip()
         self.hub = Proc([hub, "--data", data, "--listen", "127.0.0.1:0", "--port-file", port_file, "--mqtt", self.broker.address(),
-                         "--key", self.bench.public, "--die-with-parent"], "hub", log=self.path("hub.log")).start()
+                         "--key", self.bench.public, "--die-with-parent", *options], "hub", log=self.path("hub.log"), **popen).start()
         wait_until(lambda: os.path.exists(port_file) or not self.hub.alive(), 10, "the hub")
         self.hub_port = int(read(port_file))
         return self
@@ -186,7 +188,8 @@ class System:
     # --- MQTT
     def take(self):
         head = f"fota/v1/{GATEWAY}/"
-        self.messages += [(t.removeprefix(head), json.loads(p)) for t, p in self.subscriber.take() if not t.endswith("/cmd")]
+        self.messages += [(t.removeprefix(head), json.loads(p)) for t, p in self.subscriber.take()
+                          if not t.endswith("/cmd") and "/chunk/" not in t]
         return self.messages
 
     def of(self, topic):

@@ -232,9 +232,14 @@ void http_hub_start(struct http_hub *hub)
     for (unsigned i = 0; i < ROLES; i++)
         PROMISE(hub_token_add(&hub->db, roles[i], roles[i], hub->token[i]) == 0);
     make_key(&hub->keys);
-    hub->uploads = (struct hub_uploads){&hub->store, &hub->db, &hub->keys, 1u << 20, 0};
-    hub->context = (struct hub_context){
-        &hub->db, &hub->store, hub_fleet_new(&hub->db, &io, &options), &hub->uploads, connected, NULL, "fuzz"};
+    hub->uploads =
+        (struct hub_uploads){.store = &hub->store, .db = &hub->db, .keys = &hub->keys, .max_bytes = 1u << 20};
+    hub->context = (struct hub_context){.db = &hub->db,
+                                        .store = &hub->store,
+                                        .fleet = hub_fleet_new(&hub->db, &io, &options),
+                                        .uploads = &hub->uploads,
+                                        .mqtt_connected = connected,
+                                        .version = "fuzz"};
     PROMISE(hub->context.fleet != NULL);
     for (unsigned i = 0; i < 3u; i++)
         make_package(hub, i);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Channels from end to end: fota publish, radosgw, the gateway, a board with the real bootloader. test_s3.py BUILD [TEST…]"""
+import concurrent.futures
 import datetime
+import http.client
 import json
 import os
 import re
@@ -10,11 +12,12 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "e2e"), os.path.join(HERE, "..", "lib")]
 import radosgw  # noqa: E402
-from faultproxy import FaultProxy  # noqa: E402
+from faultproxy import FaultProxy, make_ca, make_certificate  # noqa: E402
 from system import PRODUCT, System, build_dir, direct, read, wait_until  # noqa: E402
 
 BUILD = build_dir(sys.argv)
@@ -188,7 +191,6 @@ class Server(Case):
     def test_skewed_clock(self):
         when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
         signed = radosgw.sign("GET", S3.endpoint + "/" + self.bucket, S3.access, S3.secret, when=when)
-        import http.client
         c = http.client.HTTPConnection("127.0.0.1", S3.port)
         c.request("GET", "/" + self.bucket, headers=signed)
         answer = c.getresponse()
@@ -319,7 +321,36 @@ class Gateway(Case):
         self.proxy.fault = open_packages
         self.start(index_url=url, sign=False, credentials_file=self.system.path("credentials"))
         self.wait_version("1.1.0")
-        self.wait_log("status 403 (AccessDenied|ExpiredToken).*presigned", 30)
+        self.wait_log("status 403 (AccessDenied|ExpiredToken).*the presigned URL expired at", 30)
+        self.assertNotIn("X-Amz-Signature", self.log())
+        self.system.stop_gateway()
+
+    def test_presigned_job(self):
+        """A commanded job with a presigned URL, made by `fota presign` and by Python; an expired one is called that."""
+        said = self.published(self.one)
+        url = f"{self.url}/{said['package']}"
+        env = {**direct(), "AWS_ACCESS_KEY_ID": S3.access, "AWS_SECRET_ACCESS_KEY": S3.secret}
+
+        def made(*options):
+            done = subprocess.run([self.system.bench.fota, "presign", url, *options], capture_output=True, text=True, check=True, env=env)
+            self.assertNotIn(S3.secret, done.stdout + done.stderr)
+            return done.stdout.strip()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        short = made("--expires", "1")
+        for good in (made(), presign(url, now, 600)):
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(good, timeout=20) as answer:
+                self.assertEqual(answer.read(), read(self.one))
+        time.sleep(2.1)
+        self.system.start_board().start_broker().start_gateway()
+        for expired in (short, presign(url, now - datetime.timedelta(hours=1), 600)):
+            job = self.system.last().get("job", "") + "x"
+            self.system.command(cmd="update", job=job, device="board1", url=expired, sha256=said["sha256"])
+            end = self.system.wait_end(job)
+            self.assertEqual((end["state"], end["reason"]), ("failed", "http-error"))
+            self.assertRegex(end["detail"], r"status 403 from .*: the presigned URL expired at 20..-")
+        self.assertEqual([r["status"] for r in self.proxy.of(".fota")], [200, 200, 200, 403, 403])  # not tried again
+        self.system.command(cmd="update", job="good", device="board1", url=made(), sha256=said["sha256"])
+        self.assertEqual(self.system.wait_end("good")["state"], "confirmed")
         self.assertNotIn("X-Amz-Signature", self.log())
         self.system.stop_gateway()
 
@@ -333,6 +364,232 @@ class Gateway(Case):
         self.wait_log("board1: prints: hello 2.0.0 in slot ., confirmed", 90)
         self.wait_log("board1: confirmed(.|\n)*board1: confirmed", 30)
         self.system.stop_gateway()
+
+
+class Tls(Case):
+    """A server with a certificate of its own authority."""
+
+    def setUp(self):
+        super().setUp()
+        self.ca, self.other = make_ca(self.system.dir, "ca"), make_ca(self.system.dir, "other")
+        certificate = make_certificate(self.system.dir, self.ca, "localhost")
+        wrong_name = make_certificate(self.system.dir, self.ca, "s3.example.org")
+        self.tls = {"good": FaultProxy(S3.port, certificate), "wrong name": FaultProxy(S3.port, wrong_name)}
+        for proxy in self.tls.values():
+            self.addCleanup(proxy.close)
+        self.url = f"{self.tls['good'].url}/{self.bucket}/fota"
+
+    # what makes it fail: CA file, server, and what is said
+    def cases(self):
+        return ((self.other, "good", "certificate"), (None, "good", "certificate"), (self.ca, "wrong name", "name.*localhost|localhost.*name"))
+
+    def test_publish(self):
+        good = self.url
+        for ca, server, pattern in self.cases():
+            self.url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.refused("(?i)" + pattern, self.one, *(["--ca", ca] if ca else []))
+        self.url = good
+        self.assertEqual(self.published(self.one, "--ca", self.ca)["sequence"], 1)
+        self.assertEqual(self.tls["wrong name"].take(), [])
+
+    def test_gateway(self):
+        self.published(self.one, "--ca", self.ca)
+        self.system.start_board().start_broker()
+        for ca, server, pattern in self.cases():
+            url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.system.start_gateway(channels=[self.channel(**self.credentials(), url=url, **({"ca": ca} if ca else {}))])
+            self.wait_log("channel stable: " + url + ": .*(?i:" + pattern + ")")
+            self.system.stop_gateway()
+            os.rename(self.system.path("gateway.log"), self.system.path("gateway.log.1"))
+        self.assertEqual(self.tls["wrong name"].take(), [])
+        self.start(ca=self.ca)
+        self.wait_version("1.1.0")
+        self.system.stop_gateway()
+
+    def test_hub(self):
+        self.system.start_broker()
+        given = self.credentials()
+        for ca, server, pattern in (*self.cases(), (self.ca, "good", None)):
+            url = f"{self.tls[server].url}/{self.bucket}/fota"
+            self.system.start_hub("--s3-url", url, "--s3-credentials", given["credentials_file"], "--s3-profile", given["profile"],
+                                  *(["--s3-ca", ca] if ca else []), env=direct())
+            status, said = self.system.upload(read(self.one))
+            if pattern:
+                self.assertEqual(status, 502)
+                self.assertRegex(said["error"]["message"], "(?i)" + pattern)
+            else:
+                self.assertEqual(status, 201, said)
+            self.assertEqual(self.system.hub.stop(), 0)
+
+
+class Hub(Case):
+    """The hub's packages are in the bucket; this disk has copies."""
+
+    def start_hub(self, *options, **environment):
+        if self.system.broker is None:
+            self.system.start_broker()
+        self.system.start_hub("--s3-url", self.url, *options, env={**direct(), **environment})
+
+    def stop_hub(self):
+        status = self.system.hub.stop()
+        self.system.hub = None
+        self.assertEqual(status, 0, self.hub_log())
+
+    def with_credentials(self, secret=None):
+        given = self.credentials(secret)
+        return ["--s3-credentials", given["credentials_file"], "--s3-profile", given["profile"]]
+
+    def hub_log(self):
+        return read(self.system.path("hub.log")).decode("utf-8", "replace")
+
+    def uploaded(self, path):
+        status, release = self.system.upload(read(path))
+        self.assertIn(status, (200, 201), release)
+        return release["sha256"]
+
+    def refused_upload(self, path, pattern, code="bucket"):
+        status, said = self.system.upload(read(path))
+        self.assertEqual((status, said["error"]["code"]), (502 if code == "bucket" else 503, code), said)
+        self.assertRegex(said["error"]["message"], pattern)
+
+    def download(self, sha256, **headers):
+        c = http.client.HTTPConnection("127.0.0.1", self.system.hub_port, timeout=30)
+        try:
+            c.request("GET", f"/api/v1/packages/{sha256}.fota", headers={"Authorization": "Bearer " + self.system.tokens["gateway"], **headers})
+            answer = c.getresponse()
+            return answer.status, answer.read()
+        finally:
+            c.close()
+
+    def forget(self, sha256=""):
+        for name in os.listdir(self.system.path("hub/cache")):
+            if name.startswith(sha256):
+                os.unlink(self.system.path("hub/cache/" + name))
+
+    def test_upload_and_download(self):
+        self.start_hub(AWS_ACCESS_KEY_ID=S3.access, AWS_SECRET_ACCESS_KEY=S3.secret)
+        data = read(self.one)
+        sha256 = self.uploaded(self.one)
+        self.assertEqual(self.stored(f"/packages/{sha256}.fota")[2], data)
+        self.assertEqual(os.listdir(self.system.path("hub/packages")), [])
+        put = [r for r in self.proxy.take() if r["method"] == "PUT"]
+        self.assertEqual([(r["headers"]["If-None-Match"], r["status"]) for r in put], [("*", 200)])
+        self.assertEqual(self.download(sha256), (200, data))
+        self.assertEqual(self.uploaded(self.one), sha256)  # 412, and the same content
+        # without the copy, after a restart, in two requests at the same time: one GET
+        self.stop_hub()
+        self.forget()
+        self.start_hub(*self.with_credentials())
+        before = len(self.proxy.of(".fota"))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            self.proxy.fault = lambda *_: time.sleep(0.5)
+            answers = list(pool.map(lambda headers: self.download(sha256, **headers), ({}, {"Range": "bytes=100-199"})))
+        self.proxy.fault = None
+        self.assertEqual(answers, [(200, data), (206, data[100:200])])
+        self.assertEqual(len(self.proxy.of(".fota")), before + 1)
+        self.assertNotIn(S3.secret, self.hub_log())
+        self.assertNotIn("AWS4-HMAC", self.hub_log())
+        self.stop_hub()
+
+    def test_chunks(self):
+        """Over MQTT, too, a package comes from the bucket when no copy is here; one that is no release is not looked for."""
+        self.system.start_board().start_broker()
+        self.start_hub(*self.with_credentials())
+        self.system.start_gateway()
+        sha256 = self.uploaded(self.one)
+        self.forget()
+        asked = len(self.proxy.take())
+        for job, digest, state in (("m1", "0" * 64, "failed"), ("m2", sha256, "confirmed")):
+            self.system.command(cmd="update", job=job, device="board1", url="mqtt:", sha256=digest)
+            self.system.wait_state(job, (state,), 90)
+        self.assertEqual([r["status"] for r in self.proxy.take()[asked:]], [200])
+        self.system.stop_gateway()
+        self.stop_hub()
+
+    def test_bucket_gone(self):
+        """Nothing is lost: what is there stays, the hub lives, and goes on when the bucket is back."""
+        self.start_hub(*self.with_credentials())
+        sha256 = self.uploaded(self.one)
+        self.forget()
+        key = f"/{self.bucket}/fota/packages/{sha256}.fota"
+        S3.request("DELETE", key)
+        two = self.system.bench.package("2.0.0")
+        status, said = self.download(sha256)
+        self.assertEqual(status, 502)
+        self.assertRegex(said.decode(), f"{self.bucket}/fota/packages/{sha256}.fota: status 404 NoSuchKey")
+        S3.request("DELETE", "/" + self.bucket)
+        self.refused_upload(two, f"PUT .*{self.bucket}/fota/packages/[0-9a-f]{{64}}.fota: status 404 NoSuchBucket: the bucket is gone")
+        self.assertEqual([r["sha256"] for r in self.system.request("GET", "/releases")[1]["releases"]], [sha256])
+        self.assertEqual(os.listdir(self.system.path("hub/tmp")), [])
+        S3.request("PUT", "/" + self.bucket)
+        self.uploaded(two)
+        self.uploaded(self.one)  # which heals it
+        self.assertEqual(self.download(sha256), (200, read(self.one)))
+        self.stop_hub()
+
+    def test_trouble(self):
+        """Wrong key, throttled for a moment, a server that is away, other content; and the end of the hub meanwhile."""
+        self.start_hub(*self.with_credentials("wrong"))
+        self.refused_upload(self.one, "status 403 SignatureDoesNotMatch: the secret access key")
+        self.credentials()  # read again
+        answers = [(503, [], XML.format("SlowDown").encode())] * 2
+        self.proxy.fault = lambda *_: answers.pop() if answers else None
+        sha256 = self.uploaded(self.one)
+        self.proxy.fault = lambda *_: (403, [("Date", "Fri, 27 Nov 2026 01:00:00 GMT")], XML.format("RequestTimeTooSkewed").encode())
+        two = self.system.bench.package("2.0.0")
+        self.refused_upload(two, "RequestTimeTooSkewed.*clock.*01:00:00 GMT")
+        self.proxy.fault = None
+        S3.request("PUT", f"/{self.bucket}/fota/packages/{sha256}.fota", b"forged")
+        self.refused_upload(self.one, "another SHA-256, damaged or forged")
+        self.forget()
+        self.assertEqual(self.download(sha256)[0], 502)
+        # it ends while an upload waits: the client gets an answer
+        self.proxy.fault = lambda *_: time.sleep(3)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.refused_upload, two, "the hub ends", "busy")
+            wait_until(lambda: os.listdir(self.system.path("hub/tmp")), 10, "the upload")
+            time.sleep(0.5)
+            self.assertEqual(self.system.request("GET", "/health")[0], 200)  # it answers others meanwhile
+            self.stop_hub()
+            waiting.result()
+        self.proxy.close()
+        self.start_hub(*self.with_credentials())
+        self.refused_upload(two, "Could not connect|Couldn't connect|refused")
+        self.assertNotIn(S3.secret, self.hub_log())
+        self.stop_hub()
+
+    def test_move_in_and_backup(self):
+        """A hub that had no bucket gets one; a backup knows of packages that are elsewhere."""
+        self.system.start_broker()
+        self.system.start_hub()
+        packages = [self.system.bench.package(v) for v in ("1.1.0", "2.0.0")]
+        digests = [self.uploaded(p) for p in packages]
+        self.stop_hub()
+        self.start_hub(*self.with_credentials())
+        wait_until(lambda: not os.listdir(self.system.path("hub/packages")), 20, "the packages to move")
+        for digest, package in zip(digests, packages):
+            self.assertEqual(self.stored(f"/packages/{digest}.fota")[2], read(package))
+        self.forget(digests[0])
+        hub, backup = self.system.tool("hub", "fota-hub"), self.system.path("backup.sqlite")
+        done = subprocess.run([hub, "backup", "--data", self.system.path("hub"), backup], capture_output=True, text=True, check=True)
+        self.assertIn("1 packages are in the bucket only", done.stderr)
+        self.stop_hub()
+        os.rename(self.system.path("hub"), self.system.path("hub.old"))
+        subprocess.run([hub, "restore", "--data", self.system.path("hub"), backup], check=True)
+        self.start_hub(*self.with_credentials())
+        for digest, package in zip(digests, packages):
+            self.assertEqual(self.download(digest), (200, read(package)))
+        self.stop_hub()
+
+    def test_check_config(self):
+        hub = self.system.tool("hub", "fota-hub")
+        for options, pattern in ((["--s3-url", "ftp://x"], "does not begin with http"), (["--s3-url", "https://a:b@c/d"], "credentials come from"),
+                                 (["--s3-url", self.url], "no credentials for the bucket"),
+                                 (["--s3-url", self.url, "--s3-credentials", self.system.path("none")], "No such file")):
+            done = subprocess.run([hub, "--data", self.system.path("hub"), "--check-config", *options], capture_output=True, text=True,
+                                  env={k: v for k, v in direct().items() if not k.startswith("AWS_")}, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertRegex(done.stderr, pattern)
 
 
 def presign(url, when, expires):

@@ -15,6 +15,9 @@ const MAX_PAYLOAD = 4096;
 const MAX_DEVICES = 20000;
 /** A job passes five states; one that begins again and again must not grow a list. */
 const MAX_TRAIL = 16;
+const MAX_CHANNELS = 16;
+/** Of all gateways, on one page. */
+const MAX_CHANNELS_SHOWN = 50;
 
 const text = (value, max) => (typeof value === 'string' ? value.slice(0, max) : '');
 const number = (value) => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null);
@@ -23,6 +26,8 @@ class DeviceTable {
     constructor() {
         this.devices = new Map();
         this.gateways = new Map();
+        /** What gateways that watch channels say of them: {seq, list}. */
+        this.channels = new Map();
         /** True while the gateways' own words arrive. */
         this.live = false;
     }
@@ -42,6 +47,7 @@ class DeviceTable {
         }
         if (!body || typeof body !== 'object' || body.v !== 1 || !Number.isSafeInteger(body.seq)) return false;
         if (parts.length === 4 && parts[3] === 'presence') return this.presence(parts[2], body);
+        if (parts.length === 4 && parts[3] === 'channels') return this.watched(parts[2], body);
         if (parts.length !== 5 || !NAME.test(parts[3]) || NOT_DEVICES.has(parts[3])) return false;
         if (parts[4] === 'state') return this.state(parts[2], parts[3], body);
         if (parts[4] === 'progress') return this.progress(parts[2], parts[3], body);
@@ -74,6 +80,16 @@ class DeviceTable {
             }
         }
         return !known || known.online !== body.online || Array.isArray(body.devices);
+    }
+
+    watched(gateway, body) {
+        const known = this.channels.get(gateway);
+        if (!Array.isArray(body.channels) || (known && body.seq <= known.seq) || (!known && this.channels.size >= MAX_DEVICES)) return false;
+        const list = body.channels.slice(0, MAX_CHANNELS).filter((c) => c && typeof c === 'object').map((c) => ({
+            gateway, channel: text(c.channel, 31), sequence: number(c.sequence), version: text(c.version, 64), expiry: text(c.expiry, 40),
+            polled: text(c.polled, 40), problem: text(c.problem, 500) }));
+        this.channels.set(gateway, { seq: body.seq, list });
+        return true;
     }
 
     state(gateway, device, body) {
@@ -159,7 +175,7 @@ class DeviceTable {
      * One page of the table.
      * @param {{filter?: string, show?: string, offset?: number, limit: number}} view  filter: part of a name, version or state;
      *        show: all, active, failed or offline; offset and limit in rows
-     * @returns {{rows: object[], matched: number, offset: number, counts: object}}
+     * @returns {{rows: object[], matched: number, offset: number, counts: object, channels: object[]}}
      */
     page({ filter = '', show = 'all', offset = 0, limit }) {
         const wanted = filter.toLowerCase();
@@ -174,7 +190,14 @@ class DeviceTable {
         }
         found.sort((a, b) => (a.key < b.key ? -1 : 1));
         const first = offset < found.length ? offset : 0;
-        return { rows: found.slice(first, first + limit).map((e) => this.row(e)), matched: found.length, offset: first, counts };
+        return { rows: found.slice(first, first + limit).map((e) => this.row(e)), matched: found.length, offset: first, counts, channels: this.allChannels() };
+    }
+
+    /** Those with a problem first. */
+    allChannels() {
+        const all = [...this.channels.values()].flatMap((c) => c.list);
+        all.sort((a, b) => Number(Boolean(b.problem)) - Number(Boolean(a.problem)) || (`${a.gateway}/${a.channel}` < `${b.gateway}/${b.channel}` ? -1 : 1));
+        return all.slice(0, MAX_CHANNELS_SHOWN);
     }
 
     row(entry) {

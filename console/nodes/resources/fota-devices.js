@@ -9,7 +9,7 @@ export const FotaDevices = {
     name: 'FotaDevices',
     mixins: [widget],
     data: () => ({
-        page, rows: [], matched: 0, offset: 0, counts: { all: 0, active: 0, failed: 0, offline: 0 }, known: false,
+        page, rows: [], channels: [], matched: 0, offset: 0, counts: { all: 0, active: 0, failed: 0, offline: 0 }, known: false,
         filter: '', show: 'all', want: 0, release: '', retry: false, asked: '', message: null, lastJob: '',
         shows: [['all', 'All'], ['active', 'Updating'], ['failed', 'Failed'], ['offline', 'Offline']], limit: 100,
     }),
@@ -65,7 +65,7 @@ export const FotaDevices = {
         onMessage(msg) {
             const p = msg.payload;
             if (Array.isArray(p.rows)) {
-                Object.assign(this, { rows: p.rows, matched: p.matched, offset: p.offset, counts: p.counts, known: true });
+                Object.assign(this, { rows: p.rows, channels: p.channels || [], matched: p.matched, offset: p.offset, counts: p.counts, known: true });
                 page.hub = p.hub;
                 page.broker = p.broker;
                 this.$nextTick(() => this.send('view', { drawn: true }));
@@ -120,6 +120,17 @@ export const FotaDevices = {
                 return { name, status, title: reached.has(name) ? `${name} at ${time(reached.get(name))}` : name };
             });
         },
+        /** One line about a channel that a gateway watches. */
+        channelText(c) {
+            const parts = [c.version ? `version ${c.version}, sequence ${c.sequence}` : 'no index yet'];
+            const expiry = new Date(c.expiry);
+            if (c.expiry && !Number.isNaN(expiry.getTime())) parts.push(`${expiry < new Date() ? 'expired' : 'good until'} ${c.expiry.slice(0, 10)}`);
+            if (c.polled) parts.push(`polled at ${time(c.polled)}`);
+            return parts.join(' · ');
+        },
+        channelBad(c) {
+            return Boolean(c.problem) || (c.expiry && new Date(c.expiry) < new Date());
+        },
         percent(row) {
             if (row.state === 'confirmed') return 100;
             return typeof row.percent === 'number' ? Math.round(row.percent) : null;
@@ -158,6 +169,10 @@ export const FotaDevices = {
   </div>
   <p v-if="page.hub && page.hub.ok === false" class="note bad" role="alert" data-testid="hub-error">Hub unreachable. {{ page.hub.message }}</p>
   <p v-if="page.broker && page.broker.ok === false" class="note warn" role="alert" data-testid="broker-error">No live progress. {{ page.broker.message }}</p>
+  <ul v-if="channels.length" class="channels" data-testid="channels">
+    <li v-for="c in channels" :key="c.gateway + '/' + c.channel" :class="{ bad: channelBad(c) }" data-testid="channel" :data-channel="c.gateway + '/' + c.channel">
+      <span class="dot" :class="channelBad(c) ? 'warn' : 'ok'"></span><b>{{ c.gateway }}</b> watches channel <b>{{ c.channel }}</b>: {{ channelText(c) }}<span v-if="c.problem" class="why">{{ c.problem }}</span></li>
+  </ul>
 
   <div class="actions">
     <div class="field grow"><span>Device</span><output data-testid="chosen-device" :class="{ none: !chosen }">{{ chosen ? chosen.device + ' on ' + chosen.gateway : 'Choose one in the table' }}</output></div>

@@ -208,6 +208,7 @@ static void take(struct gw_channel *c)
         memcpy(c->raw, raw, FOTA_CHANNEL_SIZE);
         c->index = new;
         c->has_index = true;
+        c->polled = channel_unix_s(c->gw);
         memcpy(c->etag, c->new_etag, sizeof c->etag);
         memset(c->device, 0, sizeof c->device);
         gw_version_text(&new.version, version);
@@ -223,7 +224,7 @@ static void take(struct gw_channel *c)
 static void on_done(void *ctx, enum gw_http_result result, const char *detail)
 {
     struct gw_channel *c = ctx;
-    char code[GW_S3_CODE_MAX], url[256];
+    char code[GW_S3_CODE_MAX], url[256], expired[128] = "";
     bool soon = false;
 
     c->running = false;
@@ -233,16 +234,22 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
         channel_problem(c, "%s: %s", url,
                         result == GW_HTTP_ABORTED ? "this is no channel index: it is too long" : detail);
     } else if (c->status == 304 && c->has_index) {
+        c->polled = channel_unix_s(c->gw);
         channel_problem(c, "%s", "");
     } else if (c->status == 200) {
         take(c);
     } else {
         gw_s3_code(c->body, c->length, code);
         soon = c->status >= 500 || c->status == 408 || c->status == 429;
-        channel_problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code, gw_s3_hint(code));
+        if (c->status == 403)
+            (void) gw_s3_expired(c->config->index_url, channel_unix_s(c->gw), expired, sizeof expired);
+        channel_problem(c, "%s: status %d%s%s%s", url, c->status, code[0] != '\0' ? " " : "", code,
+                        expired[0] != '\0' ? expired : gw_s3_hint(code));
     }
     if (!soon)
         c->failures = 0;
+    if (c->polled - c->polled_told >= GW_CHANNEL_TELL_S)
+        report_channels(c->gw);
     later(c, soon);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fetch_internal.h"
 
+#include "gw/s3.h"
 #include "gw/text.h"
 
 #include <stdarg.h>
@@ -216,7 +217,8 @@ static void keep_etag(struct gw_fetch *f, const char *etag)
 static int on_head(void *ctx, const struct gw_http_head *head)
 {
     struct gw_fetch *f = ctx;
-    char url[256];
+    char url[256], expired[128];
+    uint64_t unix_s = f->env->clock->unix_ms(f->env->clock->ctx) / 1000u;
 
     f->heard_at = now_ms(f);
     (void) gw_url_text(f->url, url, sizeof url);
@@ -261,7 +263,8 @@ static int on_head(void *ctx, const struct gw_http_head *head)
     if (head->status == 503 && f->channel[0] != '\0')
         f->retry_after = head->retry_after;
     fetch_trouble(f, head->status < 500 && head->status != 408 && head->status != 425 && head->status != 429,
-                  "http-error", "status %d from %s", head->status, url);
+                  "http-error", "status %d from %s%s", head->status, url,
+                  head->status == 403 ? gw_s3_expired(f->url, unix_s, expired, sizeof expired) : "");
     return -1;
 }
 

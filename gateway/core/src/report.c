@@ -185,7 +185,7 @@ void report_channels(struct gw *gw)
     json = begin(record_seq_next(gw));
     list = cJSON_AddArrayToObject(json, "channels");
     for (unsigned i = 0; i < gw->config.channel_count; i++) {
-        const struct gw_channel *c = &gw->channel[i];
+        struct gw_channel *c = &gw->channel[i];
         cJSON *item = cJSON_CreateObject();
         char text[GW_UUID_TEXT];
 
@@ -200,6 +200,11 @@ void report_channels(struct gw *gw)
             gw_time_text(c->index.expiry * 1000u, text);
             (void) cJSON_AddStringToObject(item, "expiry", text);
         }
+        if (c->polled != 0) {
+            gw_time_text(c->polled * 1000u, text);
+            (void) cJSON_AddStringToObject(item, "polled", text);
+        }
+        c->polled_told = c->polled;
         (void) cJSON_AddStringToObject(item, "problem", c->problem);
     }
     (void) send(gw, NULL, "channels", json, 1, true);

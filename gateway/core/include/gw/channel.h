@@ -19,6 +19,7 @@
 #define GW_CHANNEL_POLL_S 300u
 #define GW_CHANNEL_POLL_MAX_S 86400u
 #define GW_CHANNEL_RETRY_MS 2000u   /* first pause after a 5xx, a 429 or no answer; doubled up to the poll's interval */
+#define GW_CHANNEL_TELL_S 60u       /* how often a poll that found nothing new is reported */
 #define GW_CHANNEL_LIMIT_MS 30000u  /* for an answer, without a byte */
 #define GW_CHANNEL_DEVICE_MS 60000u /* after an update that failed by bad luck, before the next; doubled */
 #define GW_CHANNEL_DEVICE_MAX_MS 3600000u /* … up to this */
@@ -62,6 +63,7 @@ struct gw_channel {
     size_t length;
     uint32_t retry_after, failures;
     uint64_t poll_at, heard_at;
+    uint64_t polled, polled_told; /* unix seconds: the last good answer; the one that was reported */
     bool expiry_told;
     struct {
         uint64_t at;
