@@ -138,8 +138,9 @@ static void keep(struct http_hub *hub, unsigned which)
 
     PROMISE(upload != NULL);
     PROMISE(hub_upload_write(upload, hub->package[which].data, hub->package[which].size, &error) == 0);
-    PROMISE(hub_upload_finish(upload, &release, &created, &error) == 0);
+    PROMISE(hub_upload_finish(upload, &release, &created, NULL, NULL, &error) == 0);
     PROMISE(strcmp(release.sha256, hub->sha256[which]) == 0);
+    hub_upload_abort(upload);
 }
 
 static void hear(struct http_hub *hub, const char *device, unsigned sequence, const char *state, const char *job)
