@@ -16,6 +16,7 @@
 #define BITS_PER_BYTE 10.0
 #define BITS_PER_BYTE_SPI 8.0
 #define BASE_BAUD 115200u
+#define AGENT_BAUD 921600u
 
 static double seconds(const struct rig *rig)
 {
@@ -115,6 +116,46 @@ static void bench_update(double cycles, bool spi, uint32_t baud, uint32_t chunk)
     rig_destroy(rig);
 }
 
+/* The same through an application that runs, at the baud rate that it has. With a receive buffer of 2 KiB nothing comes
+ * while a sector is erased, so that the floor is erase and wire; with one of 96 KiB it is erase and program. */
+static void bench_agent(double cycles, bool large)
+{
+    struct rig_options options = {.board = {.cycles = cycles}, .baud = AGENT_BAUD};
+    struct rig *rig = rig_create(&options);
+    struct pack_buffer first = rig_package(rig, large ? "busy-large-1.0.0" : "busy-small-1.0.0", NULL),
+                       second = rig_package(rig, large ? "busy-large-1.1.0" : "busy-small-1.1.0", NULL);
+    double begun = 0, done = 0;
+    char name[64];
+
+    snprintf(name, sizeof name, "agent_%s_%u_cpi%.1f", large ? "96k" : "2k", AGENT_BAUD, cycles);
+    rig_program(rig, &first);
+    board_power(rig->board, true);
+    (void) rig_run_until(rig, "confirmed", 20u * RIG_SECOND);
+    fill_slot(rig, FOTA_SLOT_B);
+    rig_start(rig, &second, false);
+    while (rig_step(rig)) {
+        if (rig->push.begun_at != 0)
+            begun = (double) rig->push.begun_at / 1e3;
+        if (rig->push.state == GW_PUSH_JUMP && done == 0)
+            done = seconds(rig);
+    }
+    if (rig->push.outcome == GW_PUSH_CONFIRMED) {
+        uint32_t size = rig->push.header.image_size;
+        double erase = erase_s(fota_slot_base(rig->push.slot), size + FOTA_HEADER_SIZE),
+               floor = erase + (large ? size / 4.0 * PROGRAM_WORD_S : BITS_PER_BYTE * size / AGENT_BAUD);
+
+        printf("%s_s %.2f s\n", name, done - begun);
+        printf("%s_floor_s %.2f s\n", name, floor);
+        printf("%s_ratio %.3f x\n", name, (done - begun) / floor);
+    } else {
+        printf("%s_failed 1 %s\n", name, rig->push.reason);
+    }
+    fflush(stdout);
+    pack_buffer_free(&first);
+    pack_buffer_free(&second);
+    rig_destroy(rig);
+}
+
 /* Bytes of a block of 256 on the wire, acknowledgements included: three commands' worth of AN3155, and the same with
  * the 5A in front and three procedures of at least four bytes over SPI (AN4286). */
 #define UART_BLOCK (2.0 + 1 + 5 + 1 + 258 + 1)
@@ -184,6 +225,8 @@ int main(void)
         bench_update(cycles[i], false, 2000000, FOTA_KIB(1));
         bench_update(cycles[i], false, 2000000, FOTA_KIB(2));
         bench_update(cycles[i], true, 21000000, FOTA_KIB(1));
+        bench_agent(cycles[i], false);
+        bench_agent(cycles[i], true);
     }
     bench_rom(true);
     bench_rom(false);

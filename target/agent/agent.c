@@ -150,9 +150,10 @@ void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *
         (void) fota_server_feed(&agent->line[line].server, data, length);
 }
 
-void fota_agent_poll(struct fota_agent *agent)
+bool fota_agent_poll(struct fota_agent *agent)
 {
     const struct fota_agent_port *port = agent->port;
+    bool more = false;
 
     confirm_if_asked(agent);
     for (unsigned n = 0; agent->image != NULL && n < FOTA_AGENT_LINES; n++) {
@@ -162,11 +163,14 @@ void fota_agent_poll(struct fota_agent *agent)
 
         if (length > POLL_BYTES)
             length = POLL_BYTES;
-        if (length > 0)
+        if (length > 0) {
             port->take(port->ctx, n, fota_server_take(&agent->line[n].server, data, length, &frames));
+            more = true;
+        }
     }
-    if (agent->update != NULL)
-        agent->update->step(agent);
+    if (agent->update != NULL && agent->update->step(agent, more))
+        more = true;
+    return more;
 }
 
 void fota_boot_info(const struct fota_agent *agent, struct fota_boot_info *info)

@@ -68,8 +68,8 @@ static void begin(struct fota_server *server, const struct fota_frame *request)
         fota_server_respond(server, request, FOTA_E_LATER, NULL, 0);
         return;
     }
-    u->hashing = false;
     waits(agent, 0);
+    fota_slot_hash_begin(&u->hash, true);
     fota_server_install(server, request);
     done(u, FOTA_WORK_VERIFY);
 }
@@ -95,7 +95,7 @@ static void data(struct fota_server *server, const struct fota_frame *request)
     fota_server_install(server, request);
 }
 
-/* FINISH is answered at once: with `later` until the whole image was hashed, a piece in each poll. */
+/* FINISH is answered at once: with `later` until the whole image was hashed. */
 static void finish(struct fota_server *server, const struct fota_frame *request)
 {
     struct fota_agent_update *u = agent_of(server)->update;
@@ -107,10 +107,7 @@ static void finish(struct fota_server *server, const struct fota_frame *request)
         fota_server_install(server, request);
         return;
     }
-    if (!u->hashing)
-        fota_slot_hash_begin(&u->hash, true);
-    u->hashing = u->hash.done < in->header.image_size;
-    error = u->hashing ? FOTA_E_LATER : fota_install_conclude(in, &u->hash);
+    error = u->hash.done < in->header.image_size ? FOTA_E_LATER : fota_install_conclude(in, &u->hash);
     if (error == FOTA_OK)
         done(u, FOTA_WORK_INSTALL);
     fota_server_respond(server, request, error, NULL, 0);
@@ -141,17 +138,21 @@ static int may_reboot(void *ctx, unsigned where)
     return may(line->agent->update, FOTA_WORK_SWITCH, 0) ? FOTA_OK : FOTA_E_LATER;
 }
 
-static void step(struct fota_agent *agent)
+/* What was written is hashed while nothing else comes. @return whether more of that is to be done. */
+static bool step(struct fota_agent *agent, bool served)
 {
     struct fota_agent_update *u = agent->update;
     const struct fota_installer *in = &u->installer;
 
+    if (in->state != FOTA_INSTALL_RECEIVING) {
+        waits(agent, 0);
+        return false;
+    }
     if (u->wanted != 0)
         (void) erase(agent, u->wanted); /* an error is met again by the next DATA */
-    else if (u->hashing && in->state == FOTA_INSTALL_RECEIVING)
-        (void) fota_slot_hash_step(&u->hash, agent->journal.flash, in->slot, in->header.image_size, HASH_STEP);
-    else
-        u->hashing = false;
+    else if (!served && u->hash.done < in->next)
+        (void) fota_slot_hash_step(&u->hash, agent->journal.flash, in->slot, in->next, HASH_STEP);
+    return u->hash.done < in->next;
 }
 
 int fota_agent_updates(struct fota_agent *agent, struct fota_agent_update *update, const struct fota_agent_hooks *hooks)

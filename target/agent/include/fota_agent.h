@@ -56,11 +56,10 @@ struct fota_agent_hooks {
 /** State of updates while the application runs. */
 struct fota_agent_update {
     const struct fota_agent_hooks *hooks;
-    void (*step)(struct fota_agent *agent);
+    bool (*step)(struct fota_agent *agent, bool served);
     struct fota_config config;
     struct fota_installer installer;
     struct fota_slot_hash hash;
-    bool hashing;
     uint8_t wanted; /* sector that the application does not let be erased yet; 0: none */
 };
 
@@ -106,8 +105,9 @@ int fota_agent_updates(struct fota_agent *agent, struct fota_agent_update *updat
 
 /** Do what there is to do: answer at most one request on each line, or 256 bytes of one, and a step of an update.
  * Beside what the hooks were asked for, and what the flash takes to program the piece that has come, this is less than
- * 0.2 ms at 168 MHz. Call it often: each time that comes round the main loop, or from a task of low priority. */
-void fota_agent_poll(struct fota_agent *agent);
+ * 0.2 ms at 168 MHz. Call it often: each time that comes round the main loop, or from a task of low priority.
+ * @return whether there is more to do at once; else it can wait for the next bytes, or a millisecond. */
+bool fota_agent_poll(struct fota_agent *agent);
 
 /** Confirm the running image: call it once the application knows that it works. Takes some 150 µs of flash
  * work. Does nothing outside a trial: before one, twice, after a rollback. In an interrupt it only notes the wish, and

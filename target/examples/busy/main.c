@@ -18,6 +18,10 @@
 #define CRYSTAL_HZ 8000000u
 #define SELF_TEST_MS 1000u
 #define LATE_US 1500u /* from one interrupt to the next; 1 000 are meant */
+#define POLLS 32u     /* in a millisecond */
+#define UNDER_WAY 0xFFu
+#define FILTERS 1000u
+#define LOAD_PERMILLE 300u
 #define TAPS 48u
 #define SAMPLES 1024u
 #define COPY_WORDS 64u
@@ -40,7 +44,7 @@ static uint32_t copied[COPY_WORDS], pattern[COPY_WORDS];
 static const struct dma_path copier = {DMA2, 1, 0}; /* memory to memory is DMA2's alone (RM0090 10.3.7) */
 
 static volatile uint32_t milliseconds, interrupt_cycles;
-static volatile bool announced; /* an erase is under way, or was until the last interrupt */
+static volatile uint8_t announced; /* interrupts that may be late: an erase is under way (UNDER_WAY), or just ended */
 static volatile uint32_t late, late_announced, copies, bad_copies;
 static uint32_t last_interrupt;
 
@@ -67,7 +71,7 @@ static void copy_again(void)
 
 void SysTick_Handler(void)
 {
-    uint32_t begin = CYCLE_COUNTER;
+    uint32_t begin = CYCLE_COUNTER, budget = clock_cpu_hz() / 1000000u * LOAD_PERMILLE;
 
     if (milliseconds > 1u && begin - last_interrupt > clock_cpu_hz() / 1000000u * LATE_US) {
         if (announced)
@@ -75,12 +79,14 @@ void SysTick_Handler(void)
         else
             late++;
     }
+    if (announced != 0 && announced != UNDER_WAY)
+        announced--;
     last_interrupt = begin;
     milliseconds++;
-    for (unsigned i = 0; i < BUSY_LOAD; i++)
-        filtered += filter(milliseconds + i);
     samples[milliseconds % SAMPLES] = (float) (milliseconds % 7u);
     copy_again();
+    for (unsigned i = 0; i < FILTERS && CYCLE_COUNTER - begin < budget; i++)
+        filtered += filter(milliseconds + i);
     interrupt_cycles += CYCLE_COUNTER - begin;
 }
 
@@ -91,7 +97,7 @@ static struct uart uart;
 static struct fota_agent agent;
 static struct fota_agent_update update;
 static uint32_t flash_cycles, longest_poll, announced_cycles, announced_at, filled, seconds;
-static bool installed;
+static bool linked, installed;
 
 static size_t port_peek(void *ctx, unsigned n, const uint8_t **data)
 {
@@ -143,7 +149,7 @@ static bool may(void *ctx, enum fota_agent_work work, uint32_t ms)
     if (BUSY_PATIENT != 0 && work != FOTA_WORK_VERIFY && !quiet())
         return false;
     if (work == FOTA_WORK_ERASE)
-        announced = true;
+        announced = UNDER_WAY;
     announced_at = CYCLE_COUNTER;
     return true;
 }
@@ -152,14 +158,8 @@ static void done(void *ctx, enum fota_agent_work work)
 {
     (void) ctx;
     announced_cycles += CYCLE_COUNTER - announced_at;
-    if (work == FOTA_WORK_ERASE) {
-        uint32_t now = milliseconds;
-
-        while (milliseconds - now < 2u) /* endless: two interrupts; the one that was late comes first */
-            chip_wait_for_interrupt();
-        announced = false;
-        announced_cycles = CYCLE_COUNTER - announced_at;
-    }
+    if (work == FOTA_WORK_ERASE)
+        announced = 2; /* the one that was late has come, or comes now */
     installed = installed || work == FOTA_WORK_INSTALL;
 }
 
@@ -187,17 +187,19 @@ static int watched_erase(void *ctx, unsigned sector)
 
 static const struct fota_flash watched = {.read = watched_read, .program = watched_program, .erase = watched_erase};
 
-static void poll(void)
+static bool poll(void)
 {
     uint32_t begin, interrupts, spent;
+    bool more;
 
     flash_cycles = announced_cycles = 0;
     interrupts = interrupt_cycles;
     begin = CYCLE_COUNTER;
-    fota_agent_poll(&agent);
+    more = fota_agent_poll(&agent);
     spent = CYCLE_COUNTER - begin - (interrupt_cycles - interrupts);
     if (announced_cycles == 0 && spent - flash_cycles > longest_poll)
         longest_poll = spent - flash_cycles;
+    return more;
 }
 
 /* --- text ------------------------------------------------------------------------------------------------------- */
@@ -256,10 +258,28 @@ static void measure_load(void)
     cycles = interrupt_cycles;
 }
 
+static void work(void)
+{
+    static bool confirmed;
+
+    for (unsigned i = 0; i < POLLS && poll(); i++)
+        continue;
+    measure_load();
+    if (linked && !confirmed && milliseconds >= SELF_TEST_MS && late == 0 && bad_copies == 0) {
+        confirmed = fota_confirm(&agent) == FOTA_OK;
+        if (confirmed)
+            introduce();
+    }
+    if (installed) {
+        installed = false;
+        report();
+    }
+    fota_feed(&agent);
+}
+
 int main(void)
 {
     struct fota_config config;
-    bool confirmed = false, linked = false;
 
     (void) clock_fast(CRYSTAL_HZ);
     DEBUG_CONTROL |= BIT(24); /* TRCENA */
@@ -277,17 +297,7 @@ int main(void)
     }
     introduce();
     for (;;) { /* endless: an application */
-        poll();
-        measure_load();
-        if (linked && !confirmed && milliseconds >= SELF_TEST_MS && late == 0 && bad_copies == 0) {
-            confirmed = fota_confirm(&agent) == FOTA_OK;
-            if (confirmed)
-                introduce();
-        }
-        if (installed) {
-            installed = false;
-            report();
-        }
-        fota_feed(&agent);
+        work();
+        chip_wait_for_interrupt();
     }
 }
