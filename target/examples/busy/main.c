@@ -8,9 +8,10 @@
  *
  * BUSY_RING, BUSY_WINDOW, BUSY_CHUNK: the receive buffer, and what the gateway may send ahead.
  */
+#include "fota_agent.h"
+
 #include "chip.h"
 #include "dma.h"
-#include "fota_agent.h"
 #include "stm32f407.h"
 
 #include <string.h>
