@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define POLL_BYTES 256u
+#define SEND_MS 50u
 #define RAM_BASE 0x20000000u
 #define RAM_SIZE 0x20000u
 #define CCM_BASE 0x10000000u
@@ -43,9 +44,10 @@ static bool on_trial(const struct fota_agent *agent)
 
 static void link_send(void *ctx, const uint8_t *data, size_t length)
 {
-    const struct fota_agent_line *line = ctx;
+    struct fota_agent_line *line = ctx;
     const struct fota_agent *agent = line->agent;
 
+    line->sent_ms = agent->port->now_ms(agent->port->ctx);
     agent->port->send(agent->port->ctx, (unsigned) (line - agent->line), data, length);
 }
 
@@ -150,6 +152,14 @@ void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *
         (void) fota_server_feed(&agent->line[line].server, data, length);
 }
 
+/* An answer may still be on its way; one that never gets out is given up. */
+static bool can_answer(const struct fota_agent *agent, unsigned n)
+{
+    const struct fota_agent_port *port = agent->port;
+
+    return port->idle == NULL || port->idle(port->ctx, n) || port->now_ms(port->ctx) - agent->line[n].sent_ms > SEND_MS;
+}
+
 bool fota_agent_poll(struct fota_agent *agent)
 {
     const struct fota_agent_port *port = agent->port;
@@ -158,7 +168,7 @@ bool fota_agent_poll(struct fota_agent *agent)
     confirm_if_asked(agent);
     for (unsigned n = 0; agent->image != NULL && n < FOTA_AGENT_LINES; n++) {
         const uint8_t *data;
-        size_t length = port->peek(port->ctx, n, &data);
+        size_t length = can_answer(agent, n) ? port->peek(port->ctx, n, &data) : 0;
         unsigned frames = 0;
 
         if (length > POLL_BYTES)

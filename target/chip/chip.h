@@ -55,6 +55,8 @@ struct line_driver {
     uint32_t (*position)(const struct line *line);
     /** Make `out` free for the next piece. @return false: it cannot be had; nothing is sent then. */
     bool (*ready)(struct line *line);
+    /** @return whether `out` is free at once. */
+    bool (*idle)(const struct line *line);
     /** Send what is in `out`. @param length 1 … LINE_OUT. */
     void (*go)(struct line *line, size_t length);
     /** Wait until the last bit is out, for a limited time. */
@@ -76,6 +78,8 @@ size_t line_peek(const struct line *line, const uint8_t **data);
 void line_take(struct line *line, size_t count);
 /** Send; waits at most for the piece before (uart_start(), spi_start()). */
 void line_send(struct line *line, const uint8_t *data, size_t length);
+/** @return whether line_send() would wait for nothing. */
+bool line_idle(const struct line *line);
 /** Wait until the last bit is out, but not longer than a driver allows. */
 void line_flush(struct line *line);
 

@@ -35,3 +35,8 @@ void line_flush(struct line *line)
 {
     line->driver->flush(line);
 }
+
+bool line_idle(const struct line *line)
+{
+    return line->driver->idle(line);
+}

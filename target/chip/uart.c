@@ -64,6 +64,13 @@ static bool ready(struct line *line)
     return false;
 }
 
+static bool idle(const struct line *line)
+{
+    const struct uart_hardware *h = ((const struct uart *) line)->hardware;
+
+    return (dma_stream(h->tx)->CR & DMA_CR_EN) == 0;
+}
+
 static void go(struct line *line, size_t length)
 {
     const struct uart_hardware *h = ((struct uart *) line)->hardware;
@@ -80,7 +87,8 @@ static void flush(struct line *line)
         (void) chip_wait(&h->usart->SR, USART_SR_TC, USART_SR_TC, send_polls(h));
 }
 
-static const struct line_driver driver = {write_position, ready, go, flush};
+static const struct line_driver driver = {
+    .position = write_position, .ready = ready, .idle = idle, .go = go, .flush = flush};
 
 bool uart_start(struct uart *uart, unsigned number, uint32_t baud, uint8_t *ring, uint32_t size)
 {

@@ -40,9 +40,27 @@ void memory_record(uint8_t *flash, uint8_t type, unsigned slot, const uint8_t *i
 
     fota_header_identity(image, identity);
     memcpy(r.identity, identity, FOTA_IDENTITY_SHORT);
-    if (fota_journal_open(&journal, &port) != FOTA_OK || fota_journal_maintain(&journal) != FOTA_OK ||
+    if (fota_journal_open(&journal, &port) != FOTA_OK ||
+        (!journal.present && fota_journal_maintain(&journal) != FOTA_OK) ||
         fota_journal_append(&journal, &r) != FOTA_OK) {
         fprintf(stderr, "the journal cannot be written\n");
+        exit(2);
+    }
+}
+
+void memory_fill(uint8_t *flash, uint32_t left)
+{
+    struct fota_flash port = memory_flash(flash);
+    struct fota_record r = {.type = FOTA_RECORD_ALLOWED, .slot = FOTA_SLOT_NONE};
+    struct fota_journal journal;
+    int error = fota_journal_open(&journal, &port);
+
+    if (error == FOTA_OK)
+        error = fota_journal_maintain(&journal);
+    while (error == FOTA_OK && FOTA_JOURNAL_RECORDS - journal.used > left)
+        error = fota_journal_append(&journal, &r);
+    if (error != FOTA_OK) {
+        fprintf(stderr, "the journal cannot be filled\n");
         exit(2);
     }
 }

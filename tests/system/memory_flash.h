@@ -12,4 +12,7 @@ struct fota_flash memory_flash(uint8_t *flash);
  *  @param image its header. */
 void memory_record(uint8_t *flash, uint8_t type, unsigned slot, const uint8_t *image, uint32_t arg);
 
+/** Append records that mean nothing until so many places are left, at least FOTA_JOURNAL_RESERVED. */
+void memory_fill(uint8_t *flash, uint32_t left);
+
 #endif

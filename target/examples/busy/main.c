@@ -121,6 +121,13 @@ static void port_send(void *ctx, unsigned n, const uint8_t *data, size_t length)
     line_send(&uart.line, data, length);
 }
 
+static bool port_idle(void *ctx, unsigned n)
+{
+    (void) ctx;
+    (void) n;
+    return line_idle(&uart.line);
+}
+
 static void port_flush(void *ctx, unsigned n)
 {
     (void) ctx;
@@ -134,8 +141,12 @@ static uint32_t port_now(void *ctx)
     return milliseconds;
 }
 
-static const struct fota_agent_port port = {
-    .peek = port_peek, .take = port_take, .send = port_send, .flush = port_flush, .now_ms = port_now};
+static const struct fota_agent_port port = {.peek = port_peek,
+                                            .take = port_take,
+                                            .send = port_send,
+                                            .idle = port_idle,
+                                            .flush = port_flush,
+                                            .now_ms = port_now};
 
 /* Every third second is none of quiet: a product has such moments. */
 static bool quiet(void)
