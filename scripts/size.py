@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The bootloader's size, RAM and worst stack.
+"""Size, RAM and worst stack of the bootloader, and of the agent as an application links it.
 
 The stack is the deepest path through the compiler's call graph (-fcallgraph-info=su), and an exception on top of it. Its bar is what the linker script reserves
 (_stack_size). Calls through a pointer are resolved by what the source line says. An error is: one that cannot be resolved, recursion, a frame
@@ -22,6 +22,13 @@ POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
             "->may_reboot(": [], "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
             "driver->go(": ["go"], "driver->flush(": ["flush"]}
+# the same in the agent (target/agent); the application's callbacks are its own affair
+AGENT_POINTERS = {"agent->port->": [], "port->peek(": [], "port->take(": [], "port->idle(": [], "port->now_ms(": [], "hooks->may(": [], "hooks->done(": [],
+                  "->send(": ["link_send"], "->may_reboot(": ["may_reboot"], "->reboot(": ["link_reboot"], "->baud(": [], "update->step(": ["step"],
+                  "->install(": ["install"], "->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"]}
+AGENT_CRYPTO = ("sha2small", "dec32be", "enc32be", "ecdsa_p256m", "sha256_bearssl")
+AGENT_DRIVERS = ("uart", "spi", "dma", "line", "clock")  # the application's, of which the library has some
+AGENT_TEXT, AGENT_RAM = 6144, 6144
 LIBRARY_FRAME = 32  # of picolibc's functions, which come without information: library() looks at what they push
 EXCEPTION_FRAME = 36  # 8 words and one to align: no interrupt is taken, but a fault may be
 
@@ -44,18 +51,18 @@ def call_graph(path):
     return nodes, edges, without
 
 
-def resolve(place):
+def resolve(place, pointers):
     """The functions that the call through a pointer at FILE:LINE:COLUMN may reach."""
     name, line, _ = place.rsplit(":", 2)
     text = open(name, encoding="utf-8").read().split("\n")
     statement = "".join(text[int(line) - 1:int(line) + 2])
-    for pattern, targets in POINTERS.items():
+    for pattern, targets in pointers.items():
         if pattern in statement:
             return targets
     sys.exit(f"size: do not know where the call through a pointer at {place} goes; add it to scripts/size.py")
 
 
-def deepest(nodes, edges, start):
+def deepest(nodes, edges, start, pointers):
     by_name = {}
     for title, (name, _) in nodes.items():
         by_name.setdefault(name, title)
@@ -70,7 +77,7 @@ def deepest(nodes, edges, start):
             for target, place in edges.get(title, []):
                 reached = [target]
                 if target == "__indirect_call":
-                    names = resolve(place)
+                    names = resolve(place, pointers)
                     missing = [n for n in names if n not in by_name]
                     if missing:
                         sys.exit(f"size: {missing[0]} is not in the call graph (inlined?); see {place}")
@@ -113,6 +120,28 @@ def library(elf, table, functions, nodes, without):
             sys.exit(f"size: {name} uses {pushed} bytes of stack or more, {LIBRARY_FRAME} are reckoned with")
 
 
+def agent(target):
+    """Rows of the agent: what busy links of it, its state with one line and a ring of 2 KiB, and the deepest stack of each poll."""
+    text = 0
+    for path, size in re.findall(r"^ \.(?:text|rodata|data)[^\n]*?(?:\n\s+)?\s+0x[0-9a-f]{8,16}\s+(0x[0-9a-f]+) (libfota_agent\.a\(.*?\))$",
+                                 open(os.path.join(target, "busy-1.0.0.a.map"), encoding="utf-8").read().split("Linker script and memory map")[1], re.M):
+        path, size = size, path
+        if not any(f"({part}.c" in path for part in AGENT_CRYPTO + AGENT_DRIVERS):
+            text += int(size, 16)
+    ram = sum(int(m) for m in re.findall(r"^\s+\d+: \w+\s+(\d+) OBJECT\s+LOCAL\s+DEFAULT\s+\d+ (?:agent|update|ring)$",
+                                         subprocess.run(["arm-none-eabi-readelf", "-sW", os.path.join(target, "busy-1.0.0.a.elf")],
+                                                        check=True, capture_output=True, text=True).stdout, re.M))
+    nodes, edges = {}, {}
+    for path in glob.glob(os.path.join(target, "CMakeFiles", "fota_agent.dir", "**", "*.ci"), recursive=True):
+        more_nodes, more_edges, _ = call_graph(path)
+        nodes.update({k: v for k, v in more_nodes.items() if k not in nodes or v[1] != LIBRARY_FRAME})
+        for k, v in more_edges.items():
+            edges.setdefault(k, []).extend(v)
+    stack, chain = deepest(nodes, edges, "fota_agent_poll", AGENT_POINTERS)
+    return [figures.row("agent_text", text, "B", f"aimed at {AGENT_TEXT}", ok=True), figures.row("agent_ram", ram, "B", AGENT_RAM),
+            figures.row("agent_stack", stack, "B")], chain
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default="build")
@@ -131,17 +160,21 @@ def main():
     library(elf, table, functions, nodes, without)
     if table["_stack_top"] - table["_stack_limit"] < table["_stack_size"]:
         sys.exit("size: the stack that bootloader.ld reserves is not there")
-    stack, chain = deepest(nodes, edges, "reset")
+    stack, chain = deepest(nodes, edges, "reset", POINTERS)
     if a.verbose:
         for name, own in chain:
             print(f"  {own:>6}  {name}")
-    print("bootloader:")
+    rows, chain = agent(target)
+    if a.verbose:
+        print("agent:")
+        for name, own in chain:
+            print(f"  {own:>6}  {name}")
     return figures.publish(a.build, "size", [
         figures.row("bootloader", code + CONFIG_BLOCK, "B", SECTOR),
         figures.row("bootloader_code", code, "B"),
         figures.row("bootloader_stack", stack + EXCEPTION_FRAME, "B", table["_stack_size"]),
         figures.row("bootloader_ram", ram, "B", RAM - table["_stack_size"]),
-    ])
+    ] + rows)
 
 
 if __name__ == "__main__":

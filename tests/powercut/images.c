@@ -6,7 +6,9 @@
 #include <string.h>
 
 struct image images[IMAGES] = {
+    [AGENT_OLD] = {.name = "probe-1.0.0", .agent = true},
     [FIRST] = {.name = "hello-1.0.1"},
+    [AGENT_NEW] = {.name = "probe-1.1.0", .agent = true},
     [SECOND] = {.name = "hello-1.1.1"},
     [IS_LATE] = {.name = "hello-1.2.1", .behaviour = RUNS_LATE},
     [HANGS] = {.name = "hello-1.3.0", .behaviour = BARKS},

@@ -7,14 +7,15 @@
 #include "rig.h"
 
 /** In ascending order of their versions, as the oracle wants it. */
-enum { FIRST, SECOND, IS_LATE, HANGS, FAULTS, RESETS, IS_BAD, THIRD, MEDIUM, LARGE, IMAGES };
+enum { AGENT_OLD, FIRST, AGENT_NEW, SECOND, IS_LATE, HANGS, FAULTS, RESETS, IS_BAD, THIRD, MEDIUM, LARGE, IMAGES };
 
 enum behaviour { CONFIRMS, RUNS_LATE, BARKS, TRAPS, RESTARTS };
 
 struct image {
     const char *name;
     enum behaviour behaviour;
-    bool bad; /* the gateway sends a byte of it wrong */
+    bool agent; /* installs images while it runs */
+    bool bad;   /* the gateway sends a byte of it wrong */
     struct pack_buffer package;
     struct pack_buffer slot[2]; /* header and code as they lie there */
     uint8_t identity[FOTA_IDENTITY_SIZE];

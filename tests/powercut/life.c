@@ -238,7 +238,7 @@ static uint8_t choice(const struct life *l, const struct belief *b, uint32_t flo
     for (uint8_t i = 0; i < IMAGES; i++) {
         bool may = images[i].behaviour == CONFIRMS && !images[i].bad && images[i].counter >= floor &&
                    (b->rejected & (1u << i)) == 0 && i != b->confirmed && i != LARGE &&
-                   (i != MEDIUM || i == l->under_way);
+                   ((i != MEDIUM && !images[i].agent) || i == l->under_way);
 
         if (may && (take == ORACLE_NONE || i == l->under_way ||
                     (take != l->under_way && images[i].counter < images[take].counter)))

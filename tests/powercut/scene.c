@@ -105,13 +105,18 @@ static void action(struct scene *s)
     story_phase(&s->story, BOOTING, CAUSE_OTHER, ORACLE_NONE, ORACLE_NONE, false);
 }
 
-static void factory(struct scene *s)
+static void factory_with(struct scene *s, uint8_t image)
 {
-    rig_program(s->rig, &images[FIRST].package);
+    rig_program(s->rig, &images[image].package);
     action(s);
     settle(s);
-    if (s->story.oracle.beliefs[0].confirmed != FIRST)
+    if (s->story.oracle.beliefs[0].confirmed != image)
         die(s, "the factory's image did not confirm itself");
+}
+
+static void factory(struct scene *s)
+{
+    factory_with(s, FIRST);
 }
 
 static void in_peace(struct scene *s)
@@ -185,6 +190,32 @@ static void a_to_b(struct scene *s)
 {
     in_peace(s);
     expect(s, update(s, SECOND, false, 0), GW_PUSH_CONFIRMED);
+}
+
+/* Through the agent, while the application runs. */
+static void by_the_agent(struct scene *s)
+{
+    factory_with(s, AGENT_OLD);
+    action(s);
+    settle(s);
+    expect(s, update(s, AGENT_NEW, false, 0), GW_PUSH_CONFIRMED);
+}
+
+static void agent_resumes(struct scene *s)
+{
+    factory_with(s, AGENT_OLD);
+    action(s);
+    settle(s);
+    expect(s, update(s, AGENT_NEW, false, 8192), GW_PUSH_CONFIRMED);
+}
+
+/* The agent installs an image that is late, and the bootloader goes back to it. */
+static void agent_rolls_back(struct scene *s)
+{
+    factory_with(s, AGENT_OLD);
+    action(s);
+    settle(s);
+    expect(s, update(s, IS_LATE, false, 0), GW_PUSH_ROLLED_BACK);
 }
 
 static void rom_a_to_b(struct scene *s)
@@ -411,6 +442,9 @@ struct scene scenes[] = {
     {.name = "bank-in-use-lost", .play = bank_in_use_lost, .sparse = 1},
     {.name = "both-banks-lost", .play = both_banks_lost, .sparse = 3},
     {.name = "bad-then-good", .play = bad_then_good, .sparse = 3},
+    {.name = "agent", .play = by_the_agent, .sparse = 11},
+    {.name = "agent-resume", .play = agent_resumes, .sparse = 11},
+    {.name = "agent-rollback", .play = agent_rolls_back, .sparse = 3},
     {.name = "rom", .play = rom_a_to_b, .sparse = 1},
     {.name = "rom-rollback", .play = rom_rolls_back, .sparse = 3},
     {.name = "large", .play = full_life, .sparse = 53},

@@ -216,8 +216,8 @@ enum gw_push_outcome story_update(struct story *s, uint8_t image, bool retry, ui
             taken(s, image, retry);
         if (s->phase == SENDING && push->state == GW_PUSH_JUMP && !sent) {
             oracle_act(&s->oracle, s->world, ACT_PENDING, s->slot, image);
-            story_phase(s, BOOTING, CAUSE_OTHER, ORACLE_NONE, ORACLE_NONE, false);
-            story_forget_resets(s);
+            story_forget_resets(s); /* an application that has installed it runs until the next one */
+            story_phase(s, entered(s) ? QUIET : BOOTING, CAUSE_OTHER, ORACLE_NONE, ORACLE_NONE, false);
             sent = true;
         }
         if (sent)
