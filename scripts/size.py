@@ -20,10 +20,10 @@ RAM = 131072
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
-            "->may_reboot(": [], "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
+            "chip_flash_idle(": [], "->may_reboot(": [], "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
             "driver->go(": ["go"], "driver->flush(": ["flush"]}
 # the same in the agent (target/agent); the application's callbacks are its own affair
-AGENT_POINTERS = {"agent->port->": [], "port->peek(": [], "port->take(": [], "port->idle(": [], "port->now_ms(": [], "hooks->may(": [], "hooks->done(": [],
+AGENT_POINTERS = {"chip_flash_idle(": [], "agent->port->": [], "port->peek(": [], "port->take(": [], "port->idle(": [], "port->now_ms(": [], "hooks->may(": [], "hooks->done(": [],
                   "->send(": ["link_send"], "->may_reboot(": ["may_reboot"], "->reboot(": ["link_reboot"], "->baud(": [], "update->step(": ["step"],
                   "->install(": ["install"], "->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"]}
 AGENT_CRYPTO = ("sha2small", "dec32be", "enc32be", "ecdsa_p256m", "sha256_bearssl")

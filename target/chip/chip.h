@@ -10,6 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Code that runs from RAM where FOTA_FLASH_IN_RAM is defined: code in flash stands still while that is busy. */
+#ifdef FOTA_FLASH_IN_RAM
+#define CHIP_RAM __attribute__((section(".ramfunc"), noinline))
+#else
+#define CHIP_RAM
+#endif
+
 /* --- wait.c ----------------------------------------------------------------------------------------------------- */
 
 /** Poll a register until bits of it have a value. A poll takes at least 4 cycles of the CPU. @param polls at most so
@@ -42,6 +49,9 @@ static inline uint32_t clock_cpu_hz(void)
 
 /** The flash at x32 (needs VDD ≥ 2.7 V). Locked again after each call. */
 extern const struct fota_flash chip_flash;
+/** Called again and again while the flash is busy, some thousand times a second; NULL: nobody is. Of use only where
+ * FOTA_FLASH_IN_RAM is defined. It must lie in RAM itself (.ramfunc), and touch nothing in flash. */
+extern void (*chip_flash_idle)(void);
 
 /* --- line.c ----------------------------------------------------------------------------------------------------- */
 

@@ -10,12 +10,21 @@
 
 /* The bus stalls a poll from flash until the work is done, so this bounds what is left: code running from
  * RAM. A 128 KiB erase lasts 4 s at the worst (x8); at 168 MHz and 10 cycles a poll this is 6 s. */
-#define POLLS 100000000u
+#define POLLS 1000u
+#define ROUNDS 100000u
 #define PVD_POLLS 64u /* some µs for the voltage detector to settle */
 
-static bool wait(void)
+void (*chip_flash_idle)(void);
+
+CHIP_RAM static bool wait(void)
 {
-    return chip_wait(&FLASH->SR, FLASH_SR_BSY, 0, POLLS);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (chip_wait(&FLASH->SR, FLASH_SR_BSY, 0, POLLS))
+            return true;
+        if (chip_flash_idle != NULL)
+            chip_flash_idle();
+    }
+    return false;
 }
 
 /* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector is left as it was, it may be the
@@ -37,7 +46,7 @@ static bool supply_good(void)
     return good;
 }
 
-static void unlock(void)
+CHIP_RAM static void unlock(void)
 {
     if ((FLASH->CR & FLASH_CR_LOCK) != 0) {
         FLASH->KEYR = KEY1;
@@ -47,7 +56,7 @@ static void unlock(void)
 }
 
 /* Caches may hold what was there before (RM0090 3.5.4): off, reset, and as they were. */
-static void drop_caches(void)
+CHIP_RAM static void drop_caches(void)
 {
     uint32_t acr = FLASH->ACR;
 
@@ -57,7 +66,7 @@ static void drop_caches(void)
 }
 
 /* The end of an operation: locked again, whatever happened. */
-static int finish(bool good)
+CHIP_RAM static int finish(bool good)
 {
     if ((FLASH->SR & FLASH_SR_ERRORS) != 0)
         good = false;
@@ -80,7 +89,7 @@ static int flash_read(void *ctx, uint32_t address, void *out, uint32_t length)
     return FOTA_OK;
 }
 
-static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t length)
+CHIP_RAM static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t length)
 {
     volatile uint32_t *to = (volatile uint32_t *) (uintptr_t) address;
     const uint8_t *from = data;
@@ -106,7 +115,7 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
     return error;
 }
 
-static int flash_erase(void *ctx, unsigned sector)
+CHIP_RAM static int flash_erase(void *ctx, unsigned sector)
 {
     bool good = wait();
 

@@ -23,9 +23,9 @@
 static struct {
     struct rig *rig;
     struct answers answers;
-    struct board *factory; /* FIRST is confirmed in slot A */
+    struct board *factory[2]; /* confirmed in slot A: FIRST, and AGENT_OLD, which installs while it runs */
     struct line line;
-    uint64_t confirmed, rolled_back, failed, unbootable, overtime, faults, disturbances;
+    uint64_t by_agent, confirmed, rolled_back, failed, unbootable, overtime, faults, disturbances;
     bool verbose;
 } run;
 
@@ -149,13 +149,17 @@ static bool live(uint64_t seed)
     struct rig *rig = run.rig;
     uint64_t random = seed;
     uint8_t image = jobs[rig_random(&random) % sizeof jobs];
+    bool agent = rig_random(&random) % 3u == 0;
     struct fota_link_info info;
 
     board_power(rig->board, false);
     answers_reset(&run.answers, rig->board);
     board_uart_flush(rig->board, 3);
     board_reseed(rig->board, seed);
-    (void) board_flash_copy(rig->board, run.factory);
+    (void) board_flash_copy(rig->board, run.factory[agent]);
+    run.by_agent += agent;
+    if (agent && image == SECOND)
+        image = AGENT_NEW;
     run.answers.by_arm = seed % 500u == 0;
     rig->options.max_baud = rig_random(&random) % 2u == 0 ? 0 : 2000000u;
     rig->options.no_pins = rig_random(&random) % 4u == 0;
@@ -190,6 +194,25 @@ static bool live(uint64_t seed)
     return true;
 }
 
+/* @return whether the image confirmed itself. */
+static bool make_factory(struct board **factory, const struct rig_options *options, uint8_t image)
+{
+    struct rig *rig = run.rig;
+    struct board *blank = board_create(&options->board);
+
+    if (blank == NULL || !board_flash_copy(rig->board, blank))
+        return false;
+    rig_program(rig, &images[image].package);
+    rig->text_length = 0;
+    rig->text[0] = 0;
+    board_power(rig->board, true);
+    if (!rig_run_until(rig, "confirmed", 20u * RIG_SECOND))
+        return false;
+    board_power(rig->board, false);
+    *factory = blank;
+    return board_flash_copy(blank, rig->board);
+}
+
 int main(int argc, char **argv)
 {
     struct rig_options options = {0};
@@ -214,23 +237,18 @@ int main(int argc, char **argv)
     images_make(run.rig);
     if (!answers_install(&run.answers, run.rig->board, RIG_TARGET "/bootloader.elf"))
         return 2;
-    rig_program(run.rig, &images[FIRST].package);
-    board_power(run.rig->board, true);
-    if (!rig_run_until(run.rig, "confirmed", 20u * RIG_SECOND))
-        return 2;
-    board_power(run.rig->board, false);
-    run.factory = board_create(&options.board);
-    if (run.factory == NULL || !board_flash_copy(run.factory, run.rig->board))
+    if (!make_factory(&run.factory[0], &options, FIRST) || !make_factory(&run.factory[1], &options, AGENT_OLD))
         return 2;
     for (uint64_t seed = first; seed < first + count; seed++)
         bad += !live(seed);
     printf(
-        "{\"runs\":%llu,\"confirmed\":%llu,\"rolled_back\":%llu,\"failed\":%llu,\"wrong\":%llu,\"unbootable\":%llu,"
+        "{\"runs\":%llu,\"by_agent\":%llu,\"confirmed\":%llu,\"rolled_back\":%llu,\"failed\":%llu,\"wrong\":%llu,"
+        "\"unbootable\":%llu,"
         "\"overtime\":%llu,"
         "\"faults\":%llu,\"resets\":%llu,\"differed\":%llu}\n",
-        (unsigned long long) count, (unsigned long long) run.confirmed, (unsigned long long) run.rolled_back,
-        (unsigned long long) run.failed, (unsigned long long) bad, (unsigned long long) run.unbootable,
-        (unsigned long long) run.overtime, (unsigned long long) run.faults, (unsigned long long) run.disturbances,
-        (unsigned long long) run.answers.differed);
+        (unsigned long long) count, (unsigned long long) run.by_agent, (unsigned long long) run.confirmed,
+        (unsigned long long) run.rolled_back, (unsigned long long) run.failed, (unsigned long long) bad,
+        (unsigned long long) run.unbootable, (unsigned long long) run.overtime, (unsigned long long) run.faults,
+        (unsigned long long) run.disturbances, (unsigned long long) run.answers.differed);
     return bad + run.answers.differed > 0 ? 1 : 0;
 }

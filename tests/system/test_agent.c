@@ -79,6 +79,19 @@ static void test_update_while_running(void **state)
     rig_destroy(rig);
 }
 
+/* With the flash's routines, the interrupt and its vectors in RAM nothing is late at all. */
+static void test_flash_in_ram(void **state)
+{
+    struct rig *rig = start("busy-ram-1.0.0", NULL);
+
+    (void) state;
+    update(rig, "busy-ram-1.1.0");
+    print_message("%s", strstr(rig->text, "busy: late"));
+    assert_int_equal(said(rig, "busy: late "), 0);
+    assert_int_equal(said(rig, "late in announced erases "), 0);
+    rig_destroy(rig);
+}
+
 /* --- interruptions ---------------------------------------------------------------------------------------------- */
 
 static void run_until_bytes(struct rig *rig, uint32_t bytes)
@@ -328,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_update_while_running),
+        cmocka_unit_test(test_flash_in_ram),
         cmocka_unit_test(test_device_cut),
         cmocka_unit_test(test_gateway_restarts),
         cmocka_unit_test(test_journal_full),

@@ -49,7 +49,14 @@ static volatile uint8_t announced; /* interrupts that may be late: an erase is u
 static volatile uint32_t late, late_announced, copies, bad_copies;
 static uint32_t last_interrupt;
 
-static float filter(uint32_t at)
+/* With FOTA_FLASH_IN_RAM the interrupt, its vector and all that it touches while an erase is under way lie in RAM, so
+ * it is never late. */
+static uint32_t cpu_mhz;
+#ifdef FOTA_FLASH_IN_RAM
+static uint32_t vectors[CHIP_VECTORS] __attribute__((aligned(512)));
+#endif
+
+static inline __attribute__((always_inline)) float filter(uint32_t at)
 {
     float sum = 0.0f;
 
@@ -70,11 +77,11 @@ static void copy_again(void)
     copies++;
 }
 
-void SysTick_Handler(void)
+CHIP_RAM void SysTick_Handler(void)
 {
-    uint32_t begin = CYCLE_COUNTER, budget = clock_cpu_hz() / 1000000u * LOAD_PERMILLE;
+    uint32_t begin = CYCLE_COUNTER, budget = cpu_mhz * LOAD_PERMILLE;
 
-    if (milliseconds > 1u && begin - last_interrupt > clock_cpu_hz() / 1000000u * LATE_US) {
+    if (milliseconds > 1u && begin - last_interrupt > cpu_mhz * LATE_US) {
         if (announced)
             late_announced++;
         else
@@ -85,7 +92,8 @@ void SysTick_Handler(void)
     last_interrupt = begin;
     milliseconds++;
     samples[milliseconds % SAMPLES] = (float) (milliseconds % 7u);
-    copy_again();
+    if (announced != UNDER_WAY)
+        copy_again();
     for (unsigned i = 0; i < FILTERS && CYCLE_COUNTER - begin < budget; i++)
         filtered += filter(milliseconds + i);
     interrupt_cycles += CYCLE_COUNTER - begin;
@@ -294,6 +302,7 @@ int main(void)
     struct fota_config config;
 
     (void) clock_fast(CRYSTAL_HZ);
+    cpu_mhz = clock_cpu_hz() / 1000000u;
     DEBUG_CONTROL |= BIT(24); /* TRCENA */
     CYCLE_CONTROL |= 1u;
     RCC->AHB1ENR |= RCC_AHB1_DMA(2u);
@@ -307,6 +316,10 @@ int main(void)
         agent.journal.flash = &watched;
         (void) fota_agent_updates(&agent, &update, &hooks);
     }
+#ifdef FOTA_FLASH_IN_RAM
+    memcpy(vectors, (const void *) (uintptr_t) SCB->VTOR, sizeof vectors); /* after fota_agent_start() */
+    SCB->VTOR = (uint32_t) (uintptr_t) vectors;
+#endif
     introduce();
     for (;;) { /* endless: an application */
         work();

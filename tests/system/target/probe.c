@@ -106,6 +106,14 @@ static bool on_trial(void)
     return info.trial;
 }
 
+static void recover_once(void)
+{
+    if (backup_read((enum backup_word) 0) == WAS_HERE)
+        return;
+    backup_write((enum backup_word) 0, WAS_HERE);
+    fota_request_recovery();
+}
+
 int main(void)
 {
     (void) clock_fast(CRYSTAL_HZ);
@@ -127,10 +135,8 @@ int main(void)
             say(on_trial() ? "still on trial\r\n" : "then confirmed\r\n");
             say_result("again: ", fota_confirm(&agent));
         }
-        if (PROBE_RECOVERS != 0 && milliseconds >= RECOVER_MS && backup_read((enum backup_word) 0) != WAS_HERE) {
-            backup_write((enum backup_word) 0, WAS_HERE);
-            fota_request_recovery();
-        }
+        if (PROBE_RECOVERS != 0 && milliseconds >= RECOVER_MS)
+            recover_once();
         chip_wait_for_interrupt();
     }
 }
