@@ -47,6 +47,8 @@ class Sources:
             path = os.path.relpath(os.path.realpath(os.path.join(e["directory"], e["file"])), ROOT)
             if path in ours:
                 self.entries.setdefault(path, e)
+        for entry in self.entries.values():  # gcc's alone
+            entry["command"] = entry["command"].replace(" -fcallgraph-info=su", "")
         self.folder = os.path.join(build, "lint", name)
         os.makedirs(self.folder, exist_ok=True)
         with open(os.path.join(self.folder, "compile_commands.json"), "w", encoding="utf-8") as f:

@@ -146,14 +146,14 @@ struct gw_push {
     uint64_t state_since, progress_since, phase_since, sent_at, heard_at, reopen_at, pulse_at, pulsed_at, rebooted_at;
     uint32_t rate_wanted, rate_cap; /* BAUD was sent for this one; the highest that may be tried now */
     uint32_t faults;                /* of the line, when the rate was agreed */
+    uint32_t later_ms;              /* of this wait */
+    uint8_t later_phase;            /* what is asked again then */
     uint8_t losses;                 /* of contact at an agreed rate */
     uint8_t calling;                /* next of the rates at which the device is called back */
     bool calling_all, called;
+    uint8_t trial_attempts;
     uint64_t trial_since, loader_since, rate_since;
     uint64_t later_since; /* since then the application asks to wait; 0: it does not */
-    uint32_t later_ms;    /* of this wait */
-    uint8_t later_phase;  /* what is asked again then */
-    uint8_t trial_attempts;
     struct {
         uint8_t tag;
         uint32_t offset;
