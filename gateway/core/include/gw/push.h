@@ -116,8 +116,8 @@ struct gw_push {
     uint32_t bytes, total; /* of code, accepted by the device */
     uint32_t resumed_at;   /* offset at which the first BEGIN of this job began */
     uint64_t begun_at;     /* when that was sent, on the ports' monotonic clock; 0: not yet */
-    uint8_t slot;          /* being written, FOTA_SLOT_NONE before BEGIN */
     uint32_t rate;         /* baud rate in force */
+    uint8_t slot;          /* being written, FOTA_SLOT_NONE before BEGIN */
     bool contact;          /* `info` is there */
     struct fota_link_info info;
     uint32_t info_count; /* grows with every INFO answer */
