@@ -24,7 +24,7 @@ static void values_are_fixed(void **state)
         "CRC",          "HASH",   "VECTORS",   "DEADLINE_RANGE", "SECTION",    "RELOCATION", "BUSY",
         "REJECTED",     "STATE",  "SESSION",   "OFFSET",         "INCOMPLETE", "FLASH",      "VERSION",
         "UNKNOWN",      "FRAME",  "NO_IMAGE",  "JOURNAL_FULL",   "CONFIG",     "DEADLINE",   "WATCHDOG",
-        "FAULT",        "RESETS", "SUPPLY", "LATER"};
+        "FAULT",        "RESETS", "SUPPLY",    "LATER"};
 
     (void) state;
     assert_true(COUNT >= (int) (sizeof symbols / sizeof symbols[0]));

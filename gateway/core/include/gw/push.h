@@ -142,16 +142,16 @@ struct gw_push {
     uint8_t begin_tag; /* of the BEGIN whose session it is */
     uint8_t back_tag;  /* first frame after going back */
     uint8_t tries, reboots, foreign;
+    uint8_t later_phase; /* what is asked again then */
+    uint8_t losses;      /* of contact at an agreed rate */
+    uint8_t calling;     /* next of the rates at which the device is called back */
+    bool calling_all, called;
+    uint8_t trial_attempts;
     uint32_t session, next, credit, sent, high, back_to, rebegins;
     uint64_t state_since, progress_since, phase_since, sent_at, heard_at, reopen_at, pulse_at, pulsed_at, rebooted_at;
     uint32_t rate_wanted, rate_cap; /* BAUD was sent for this one; the highest that may be tried now */
     uint32_t faults;                /* of the line, when the rate was agreed */
     uint32_t later_ms;              /* of this wait */
-    uint8_t later_phase;            /* what is asked again then */
-    uint8_t losses;                 /* of contact at an agreed rate */
-    uint8_t calling;                /* next of the rates at which the device is called back */
-    bool calling_all, called;
-    uint8_t trial_attempts;
     uint64_t trial_since, loader_since, rate_since;
     uint64_t later_since; /* since then the application asks to wait; 0: it does not */
     struct {
@@ -163,8 +163,8 @@ struct gw_push {
     uint8_t out[FOTA_LINK_WIRE_MAX];
     size_t out_length, out_done;
     char line[GW_PUSH_LINE + 1u];
-    size_t line_length, line_run; /* characters of the line; of those, before the present run of bytes without 0x00 */
     bool line_binary;
+    size_t line_length, line_run; /* characters of the line; of those, before the present run of bytes without 0x00 */
 };
 
 /** Begin, nothing is sent yet. @param ports copied; what it points to must outlive `push`. */
