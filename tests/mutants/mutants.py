@@ -89,7 +89,8 @@ def caught_by(copy, checks, seed):
         if words[0] in CAMPAIGNS:
             tries = [([os.path.join(copy.build, "tests", words[0]), *CAMPAIGNS[words[0]](seed), *words[1:]], CAMPAIGN_LIMIT_S)]
         elif words[0] != "powercut":
-            tries = [([os.path.join(copy.build, "core", "tests", words[0])], LIMIT_S)]
+            folder = "tests" if words[0].startswith("system_") else "core/tests"
+            tries = [([os.path.join(copy.build, folder, words[0])], LIMIT_S)]
         else:
             tries = [([os.path.join(copy.build, "tests", "powercut"), "--share", str(share), "--seed", str(seed), "--failures", "1", words[1], str(config)], LIMIT_S)
                      for share in SHARES for config in (seed % 6, (seed + 3) % 6)]
