@@ -353,6 +353,58 @@ static void finish_refuses(void **state)
 }
 
 /* Header before journal: with no room for `pending` the image waits, and nothing is lost. */
+/* In steps, as the agent does it: an erase before its bytes come, the hash while they come. */
+static void in_steps(void **state)
+{
+    struct fota_slot_hash hash;
+    unsigned erases = 0;
+
+    (void) state;
+    assert_int_equal(fota_install_erases(in, 4), 0); /* nothing under way */
+    assert_int_equal(begin(), FOTA_OK);
+    fota_slot_hash_begin(&hash, true);
+    assert_int_equal(fota_install_conclude(in, &hash), FOTA_E_INCOMPLETE);
+    assert_int_equal(fota_install_erases(in, 0), 0);
+    assert_int_equal(fota_install_erases(in, SIZE_B + 4u), 0); /* beyond the image */
+    while (in->next < SIZE_B) {
+        uint32_t length = SIZE_B - in->next < 1000u ? SIZE_B - in->next : 1000u;
+        unsigned sector = fota_install_erases(in, length);
+
+        if (sector != 0) {
+            assert_int_equal(flash.erases[sector], erases);
+            assert_int_equal(fota_install_erase(in, sector), FOTA_OK);
+            assert_int_equal(flash.erases[sector], 1);
+            assert_int_equal(fota_install_erases(in, length), 0);
+        }
+        assert_int_equal(write(length), FOTA_OK);
+        assert_int_equal(fota_slot_hash_step(&hash, &flash.port, in->slot, in->next, 256), FOTA_OK);
+    }
+    assert_int_equal(slot_erases(), 1);                                    /* all of it lies in sector 7 */
+    assert_int_equal(fota_install_conclude(in, &hash), FOTA_E_INCOMPLETE); /* not all of it was hashed: void */
+    assert_int_equal(in->state, FOTA_INSTALL_IDLE);
+}
+
+/* The same, with the hash whole: pending; a wrong one voids the install. */
+static void concluded(void **state)
+{
+    struct fota_slot_hash hash;
+
+    (void) state;
+    for (unsigned wrong = 0; wrong < 2u; wrong++) {
+        assert_int_equal(begin(), FOTA_OK);
+        while (in->next < SIZE_B)
+            assert_int_equal(write(SIZE_B - in->next < 2000u ? SIZE_B - in->next : 2000u), FOTA_OK);
+        fota_slot_hash_begin(&hash, true);
+        while (hash.done < SIZE_B)
+            assert_int_equal(fota_slot_hash_step(&hash, &flash.port, in->slot, SIZE_B, 300), FOTA_OK);
+        hash.crc ^= wrong == 0;
+        assert_int_equal(fota_install_conclude(in, &hash), wrong == 0 ? FOTA_E_CRC : FOTA_OK);
+        assert_int_equal(in->state, wrong == 0 ? FOTA_INSTALL_IDLE : FOTA_INSTALL_COMPLETE);
+    }
+    assert_int_equal(fota_install_conclude(in, &hash), FOTA_OK); /* again */
+    assert_int_equal(device.journal.state.trial, FOTA_TRIAL_PENDING);
+}
+
 static void no_room_in_the_journal(void **state)
 {
     struct fota_record filler = test_record(FOTA_RECORD_ALLOWED, 0xFF, 99, 0);
@@ -512,6 +564,8 @@ int main(void)
         cmocka_unit_test_setup(another_image_starts_anew, setup),
         cmocka_unit_test_setup(another_signature_resumes, setup),
         cmocka_unit_test_setup(finish_refuses, setup),
+        cmocka_unit_test_setup(in_steps, setup),
+        cmocka_unit_test_setup(concluded, setup),
         cmocka_unit_test_setup(no_room_in_the_journal, setup),
         cmocka_unit_test_setup(no_room_while_writing, setup),
         cmocka_unit_test_setup(flash_faults, setup),
