@@ -15,7 +15,8 @@ FACTORY = "1.0.0"
 class Bench:
     """The files of a demo in `folder`, made with the programs in `build`."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, application="hello"):
+        self.application = application
         self.build = os.path.abspath(build)
         self.folder = os.path.abspath(folder)
         self.fota = os.path.join(self.build, "cli", "fota")
@@ -40,15 +41,15 @@ class Bench:
 
     def package(self, version, *options):
         """Pack and sign a build of the example application; the package's path."""
-        elf = os.path.join(self.build, "target", f"hello-{version}")
-        out = self.path(f"hello-{version}.fota")
+        elf = os.path.join(self.build, "target", f"{self.application}-{version}")
+        out = self.path(f"{self.application}-{version}.fota")
         self.run("pack", elf + ".a.elf", elf + ".b.elf", "--key", self.key, "-o", out, *options)
         return out
 
     def firmware_bin(self, version):
         """The unsigned firmware.bin with its relocation table."""
-        elf = os.path.join(self.build, "target", f"hello-{version}")
-        out = self.path(f"hello-{version}.bin")
+        elf = os.path.join(self.build, "target", f"{self.application}-{version}")
+        out = self.path(f"{self.application}-{version}.bin")
         self.run("bin", elf + ".a.elf", elf + ".b.elf", "-o", out)
         return out
 

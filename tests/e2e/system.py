@@ -28,7 +28,7 @@ def build_dir(argv):
     """The build directory of the command line; ends with 77 where something is not built."""
     build = os.path.abspath(argv[1])
     needed = ["board/fota-board", "cli/fota", "gateway/fota-gateway", "hub/fota-hub", "target/bootloader.bin",
-              "target/hello-2.0.0.b.elf", "tests/e2e/make_bad", "tests/e2e/raw_link"]
+              "target/hello-2.0.0.b.elf", "target/busy-1.1.0.b.elf", "tests/e2e/make_bad", "tests/e2e/raw_link"]
     missing = [f for f in needed if not os.path.exists(os.path.join(build, f))]
     if missing:
         print("skipped, not built:", *missing)
@@ -49,10 +49,10 @@ def direct():
 class System:
     """Parts are started by start_…() and ended by close(), in the opposite order."""
 
-    def __init__(self, build):
+    def __init__(self, build, application="hello"):
         self.dir = tempfile.mkdtemp(prefix="fota-e2e-")
         self.build = build
-        self.bench = Bench(build, self.dir)
+        self.bench = Bench(build, self.dir, application)
         self.bench.run("keygen", "-o", self.path("other"))
         self.board = self.hub = self.gateway = self.broker = self.web = self.subscriber = None
         self.messages, self.jobs, self.tokens = [], 0, {}
