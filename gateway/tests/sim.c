@@ -3,6 +3,7 @@
 
 #include "fota/bytes.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,37 @@ static int port_baud(void *ctx, uint32_t baud)
     return FOTA_OK;
 }
 
+static bool asks_to_wait(struct sim *sim, unsigned type)
+{
+    if (sim->later[type] == 0)
+        return false;
+    if (sim->later[type] != UINT_MAX)
+        sim->later[type]--;
+    return true;
+}
+
+static int port_may_reboot(void *ctx, unsigned where)
+{
+    struct sim *sim = ctx;
+
+    (void) where;
+    return asks_to_wait(sim, FOTA_LINK_REBOOT) ? FOTA_E_LATER : FOTA_OK;
+}
+
+static void install_later(struct fota_server *server, const struct fota_frame *request)
+{
+    struct sim *sim = server->port->ctx;
+    bool waits = request->type < FOTA_LINK_BAUD && asks_to_wait(sim, request->type);
+
+    server->waits = waits && request->type == FOTA_LINK_STATUS ? FOTA_PROGRESS_WAITS : 0;
+    if (!waits || request->type == FOTA_LINK_STATUS)
+        fota_server_install(server, request);
+    else if (request->type == FOTA_LINK_DATA)
+        fota_server_progress(server, request, FOTA_E_LATER);
+    else
+        fota_server_respond(server, request, FOTA_E_LATER, NULL, 0);
+}
+
 static void port_reboot(void *ctx, unsigned where)
 {
     struct sim *sim = ctx;
@@ -156,6 +188,13 @@ static void start_server(struct sim *sim, enum fota_link_mode mode)
     sim->server.info = *i;
     sim->server.installer = &sim->installer;
     sim->server.install = mode == FOTA_MODE_BOOTLOADER ? fota_server_install : NULL;
+    if (mode == FOTA_MODE_APPLICATION && sim->installs) {
+        sim->server.info.flags |= FOTA_INFO_INSTALLS;
+        sim->server.install = install_later;
+        sim->server_port.may_reboot = port_may_reboot;
+        sim->server_port.baud = NULL;
+        fota_install_init(&sim->installer, &sim->journal, &sim->target, &sim->key, 1, sim->decision.slot);
+    }
     sim->server.window = sim->window;
     sim->server.session = ++sim->boots * 7919u;
     fota_link_rx_init(&sim->server.rx);

@@ -38,9 +38,13 @@ struct sim {
     uint32_t line_rate;    /* bytes a millisecond that the device takes from its line; 0: any number */
     bool text;             /* applications print a line every 100 ms */
     uint32_t fail_program; /* this many programs fail */
-    bool fixed_baud;       /* a bootloader of before BAUD */
-    uint32_t baud_limit;   /* the device cannot make higher ones; 0: any */
-    uint32_t host_baud;    /* of the other end; 0: always fits */
+    bool installs;         /* applications install images while they run */
+    /* so many times such an application asks to wait, for each request (enum fota_link_type); STATUS: says that it does
+     */
+    unsigned later[FOTA_LINK_BAUD];
+    bool fixed_baud;     /* a bootloader of before BAUD */
+    uint32_t baud_limit; /* the device cannot make higher ones; 0: any */
+    uint32_t host_baud;  /* of the other end; 0: always fits */
     /* what a test reads */
     unsigned resets, erases, nrst_pulses, pulses_on_trial;
     uint64_t trial_began, last_pulse_after;

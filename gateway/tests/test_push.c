@@ -5,6 +5,7 @@
 
 #include "gw/push.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -311,6 +312,104 @@ static void an_update_is_confirmed(void **state)
     assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
     assert_int_equal(b->sim.erases, 0);
     assert_int_equal(b->sim.mode, SIM_APP);
+    bench_free(b);
+}
+
+/* --- an application that installs images while it runs ----------------------------------------- */
+
+static struct bench *bench_with_agent(void)
+{
+    struct bench *b = bench_new(true);
+
+    sim_power(&b->sim, false);
+    b->sim.installs = true;
+    sim_power(&b->sim, true);
+    run(b, 2000);
+    assert_int_equal(b->sim.mode, SIM_APP);
+    return b;
+}
+
+/* It asks to wait at each step, and is given the time; the one reset is that into the new image. */
+static void an_application_installs_while_it_runs(void **state)
+{
+    static const unsigned waits[][FOTA_LINK_BAUD] = {
+        {0},
+        {[FOTA_LINK_BEGIN] = 30},
+        {[FOTA_LINK_DATA] = 1, [FOTA_LINK_STATUS] = 40},
+        {[FOTA_LINK_FINISH] = 900},
+        {[FOTA_LINK_REBOOT] = 60},
+        {[FOTA_LINK_BEGIN] = 2, [FOTA_LINK_DATA] = 3, [FOTA_LINK_FINISH] = 4, [FOTA_LINK_REBOOT] = 5}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        struct bench *b = bench_with_agent();
+        unsigned resets = b->sim.resets;
+
+        memcpy(b->sim.later, waits[i], sizeof waits[i]);
+        start(b);
+        finish(b, 120000);
+        assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+        assert_int_equal(sim_confirmed_version(&b->sim), 10100);
+        assert_int_equal(b->sim.resets, resets + 1u);
+        assert_int_equal(b->sim.nrst_pulses, 0);
+        for (unsigned type = 0; type < FOTA_LINK_BAUD; type++)
+            assert_int_equal(b->sim.later[type], 0);
+        bench_free(b);
+    }
+}
+
+/* An hour in a row is too much, and it is said what becomes of the image. */
+static void a_wait_without_an_end_is_given_up(void **state)
+{
+    static const struct {
+        unsigned data, type;
+        const char *says;
+    } cases[] = {{0, FOTA_LINK_BEGIN, "60 minutes"},
+                 {1, FOTA_LINK_STATUS, "60 minutes"},
+                 {0, FOTA_LINK_FINISH, "60 minutes"},
+                 {0, FOTA_LINK_REBOOT, "tried at the next reset"}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench *b = bench_with_agent();
+        unsigned resets = b->sim.resets;
+
+        b->sim.later[FOTA_LINK_DATA] = cases[i].data;
+        b->sim.later[cases[i].type] = UINT_MAX;
+        start(b);
+        run(b, GW_PUSH_LATER_LIMIT_MS - 60000u);
+        assert_int_not_equal(b->push.state, GW_PUSH_ENDED);
+        finish(b, 180000);
+        assert_int_equal(b->push.outcome, GW_PUSH_FAILED);
+        assert_string_equal(b->push.reason, "later");
+        assert_non_null(strstr(b->push.detail, cases[i].says));
+        assert_int_equal(b->sim.resets, resets);
+        assert_int_equal(b->sim.nrst_pulses, 0);
+        bench_free(b);
+    }
+}
+
+/* An operator who does not want to wait cancels; and where it is so configured the bootloader installs all the same. */
+static void a_wait_is_cancelled_or_avoided(void **state)
+{
+    struct bench *b = bench_with_agent();
+    unsigned resets = b->sim.resets;
+
+    (void) state;
+    b->sim.later[FOTA_LINK_DATA] = 1;
+    b->sim.later[FOTA_LINK_STATUS] = UINT_MAX;
+    start(b);
+    run(b, 20000);
+    assert_int_equal(b->push.state, GW_PUSH_WRITE);
+    assert_int_equal(gw_push_cancel(&b->push), FOTA_OK);
+    finish(b, 5000);
+    assert_string_equal(b->push.reason, "cancelled");
+    assert_int_equal(b->sim.resets, resets);
+    b->push.ports.loader_only = true;
+    start(b);
+    finish(b, 60000);
+    assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+    assert_int_equal(b->sim.resets, resets + 2u);
     bench_free(b);
 }
 
@@ -1159,6 +1258,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_update_is_confirmed),
+        cmocka_unit_test(an_application_installs_while_it_runs),
+        cmocka_unit_test(a_wait_without_an_end_is_given_up),
+        cmocka_unit_test(a_wait_is_cancelled_or_avoided),
         cmocka_unit_test(frames_of_another_version_are_noise),
         cmocka_unit_test(a_device_of_another_version_is_told_so),
         cmocka_unit_test(force_writes_again),
