@@ -30,7 +30,7 @@ struct flash {
     uint64_t shown_at, write_since, jump_since;
 };
 
-enum { OPT_RETRY = 256, OPT_FORCE, OPT_NO_WAIT, OPT_ROM };
+enum { OPT_RETRY = 256, OPT_FORCE, OPT_NO_WAIT, OPT_BOOTLOADER, OPT_ROM };
 
 static const struct argp_option options[] = {
     DEVICE_OPTIONS(0),
@@ -40,6 +40,8 @@ static const struct argp_option options[] = {
     {"retry", OPT_RETRY, NULL, 0, "install it even if the device has rejected this very image before", 1},
     {"force", OPT_FORCE, NULL, 0, "write it again even if the device runs it and has confirmed it", 1},
     {"no-wait", OPT_NO_WAIT, NULL, 0, "do not wait for the trial to end", 1},
+    {"bootloader", OPT_BOOTLOADER, NULL, 0,
+     "install through the bootloader, also where the application installs images while it runs", 1},
     {"rom", OPT_ROM, NULL, 0,
      "write through ST's factory bootloader instead of fota's own; needs NRST and BOOT0 (--pins). The trial is watched "
      "over the link as ever",
@@ -75,6 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_FORCE:
         f->force = true;
+        return 0;
+    case OPT_BOOTLOADER:
+        f->rom.device.loader_only = true;
         return 0;
     case OPT_ROM:
         f->through_rom = true;

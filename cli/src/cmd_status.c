@@ -43,6 +43,19 @@ static const char *trial_name(unsigned trial)
     return trial == FOTA_TRIAL_NONE ? "none" : trial == FOTA_TRIAL_PENDING ? "pending" : "running";
 }
 
+/* Where the last fault was, where that is known. */
+static void add_fault(cJSON *o, const struct fota_link_info *i)
+{
+    char hex[2][11];
+    if (i->fault_pc == 0)
+        return;
+    (void) snprintf(hex[0], sizeof hex[0], "0x%08" PRIx32, i->fault_pc);
+    (void) snprintf(hex[1], sizeof hex[1], "0x%08" PRIx32, i->fault_lr);
+    cJSON *fault = cJSON_AddObjectToObject(o, "fault");
+    cJSON_AddStringToObject(fault, "pc", hex[0]);
+    cJSON_AddStringToObject(fault, "lr", hex[1]);
+}
+
 static int print_json(const struct gw_push *push)
 {
     const struct fota_link_info *i = &push->info;
@@ -65,6 +78,8 @@ static int print_json(const struct gw_push *push)
     cli_json_hex(o, "identity", i->identity, sizeof i->identity);
     cli_json_version(o, "bootloader", &i->bootloader);
     cJSON_AddNumberToObject(o, "data_max", i->data_max);
+    cJSON_AddBoolToObject(o, "installs", (i->flags & FOTA_INFO_INSTALLS) != 0);
+    add_fault(o, i);
     cJSON_AddStringToObject(o, "last_reason", i->last_reason == FOTA_OK ? "" : fota_error_name(i->last_reason));
     cJSON *log = cJSON_AddArrayToObject(o, "rejected");
     for (uint32_t n = 0; n < push->reject_count; n++) {
@@ -82,7 +97,8 @@ static int print_text(const struct gw_push *push)
     char uuid[PACK_UUID_TEXT], version[PACK_VERSION_TEXT], hex[PACK_HEX_TEXT(FOTA_IDENTITY_SIZE)];
     pack_uuid_print(i->product, uuid);
     pack_version_print(&i->version, version);
-    (void) printf("%-18s %s\n", "answering", i->mode == FOTA_MODE_BOOTLOADER ? "the bootloader" : "the application");
+    (void) printf("%-18s %s%s\n", "answering", i->mode == FOTA_MODE_BOOTLOADER ? "the bootloader" : "the application",
+                  (i->flags & FOTA_INFO_INSTALLS) != 0 ? ", which installs images while it runs" : "");
     if (i->slot == FOTA_SLOT_NONE) {
         (void) printf("%-18s nothing: flash a package\n", i->mode == FOTA_MODE_BOOTLOADER ? "bootable" : "slot");
     } else {
@@ -104,6 +120,8 @@ static int print_text(const struct gw_push *push)
         pack_hex_print(push->rejects[n].identity, FOTA_IDENTITY_SHORT, hex);
         (void) printf("%-18s %s…: %s\n", "rejected", hex, fota_error_text(push->rejects[n].reason));
     }
+    if (i->fault_pc != 0)
+        (void) printf("%-18s PC 0x%08" PRIx32 ", LR 0x%08" PRIx32 "\n", "last fault", i->fault_pc, i->fault_lr);
     return CLI_OK;
 }
 

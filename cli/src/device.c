@@ -117,6 +117,7 @@ int device_open(struct device **device, const struct device_options *options, st
         .clock = &port_clock,
         .baud = options->baud,
         .baud_max = options->max_baud,
+        .loader_only = options->loader_only,
         .text = options->verbose ? on_text : NULL,
         .log = options->verbose ? on_log : NULL,
     };

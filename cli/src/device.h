@@ -15,6 +15,7 @@ struct device_options {
     const char *pins;    /* as in the gateway's configuration; NULL: none, or those of `control` */
     uint32_t baud;
     uint32_t max_baud; /* the highest that may be agreed on for a transfer; 0: none */
+    bool loader_only;  /* never install through an application that runs */
     bool verbose;
 };
 

@@ -127,11 +127,12 @@ static void set_hub(struct config *c, const char *url)
         c->hub_url[--length] = '\0';
 }
 
-static bool via(const char *text)
+static void via(struct config_device *d, const char *text)
 {
-    if (strcmp(text, "link") != 0 && strcmp(text, "rom") != 0)
-        refuse("device: via \"%s\" is not link or rom", text);
-    return strcmp(text, "rom") == 0;
+    d->via_rom = strcmp(text, "rom") == 0;
+    d->via_bootloader = strcmp(text, "bootloader") == 0;
+    if (!d->via_rom && !d->via_bootloader && strcmp(text, "link") != 0)
+        refuse("device: via \"%s\" is not link, bootloader or rom", text);
 }
 
 static void add_device(struct config *c, const struct config_device *d)
@@ -176,7 +177,7 @@ static void parse_device(struct config *c, const char *text)
         else if (strcmp(part, "pins") == 0)
             set_text("device pins", d.pins, sizeof d.pins, value);
         else if (strcmp(part, "via") == 0)
-            d.via_rom = via(value);
+            via(&d, value);
         else if (strcmp(part, "baud") == 0)
             d.baud = to_number("device baud", value, 1, UINT32_MAX);
         else if (strcmp(part, "max-baud") == 0)
@@ -233,7 +234,7 @@ static void file_device(struct config *c, const cJSON *json)
         else if (strcmp(i->string, "pins") == 0)
             set_text("pins", d.pins, sizeof d.pins, text_of("pins", i));
         else if (strcmp(i->string, "via") == 0)
-            d.via_rom = via(text_of("via", i));
+            via(&d, text_of("via", i));
         else if (strcmp(i->string, "baud") == 0)
             d.baud = number_of("baud", i, 1, UINT32_MAX);
         else if (strcmp(i->string, "max_baud") == 0)
@@ -359,8 +360,9 @@ static const struct argp_option options[] = {
     {"key", 'k', "PEM", 0, "Public key that packages may be signed with; may be repeated", 0},
     {"cache", 'd', "DIR", 0, "Packages and records (/var/lib/fota-gateway)", 0},
     {"device", 'D',
-     "name=N,port=P[,baud=B][,max-baud=B][,pins=none|gpio:CHIP:NRST[:BOOT0]|board:SOCKET][,via=link|rom]", 0,
-     "A device; port is a tty, unix:PATH, spi:/dev/spidevB.C[@HZ] or spi:unix:PATH; via rom: written through ST's "
+     "name=N,port=P[,baud=B][,max-baud=B][,pins=none|gpio:CHIP:NRST[:BOOT0]|board:SOCKET][,via=link|bootloader|rom]", 0,
+     "A device; port is a tty, unix:PATH, spi:/dev/spidevB.C[@HZ] or spi:unix:PATH; via bootloader: never installed by "
+     "an application that runs; via rom: written through ST's "
      "factory bootloader; may be repeated",
      0},
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info (default), debug or frames", 0},

@@ -14,6 +14,7 @@ struct config_device {
     char name[GW_NAME_MAX + 1u];
     char port[CONFIG_TEXT];
     char pins[CONFIG_TEXT];  /* "none" or "board:SOCKET" */
+    bool via_bootloader;     /* never through an application that installs while it runs */
     bool via_rom;            /* images are written through ST's ROM */
     uint32_t baud, max_baud; /* the device's own; the highest that may be agreed on */
 };

@@ -38,6 +38,7 @@ static bool make_devices(void)
         memcpy(devices[i].name, c->name, sizeof devices[i].name);
         devices[i].baud = c->baud;
         devices[i].baud_max = c->max_baud;
+        devices[i].loader_only = c->via_bootloader;
         devices[i].link = line[i].link;
         devices[i].pins = port_pins_init(&pins[i], c->pins);
         if (c->via_rom) {
@@ -84,7 +85,10 @@ static void print_config(void)
                       config.devices[i].port, (unsigned long) config.devices[i].baud,
                       (unsigned long) (config.devices[i].max_baud > config.devices[i].baud ? config.devices[i].max_baud
                                                                                            : config.devices[i].baud),
-                      config.devices[i].pins, config.devices[i].via_rom ? "ST's ROM" : "the link");
+                      config.devices[i].pins,
+                      config.devices[i].via_rom          ? "ST's ROM"
+                      : config.devices[i].via_bootloader ? "the bootloader"
+                                                         : "the link");
 }
 
 static int signals(void)

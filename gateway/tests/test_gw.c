@@ -253,6 +253,32 @@ static void states_are_published_in_order(void **state)
     assert_string_equal(latest(b, "board2/state", "state"), "idle");
 }
 
+/* An application that asks to wait is named as the reason why nothing goes on, and no longer once it goes on. */
+static void a_wait_is_said(void **state)
+{
+    struct bench *b = *state;
+
+    sim_power(&b->sim[0], false);
+    b->sim[0].installs = true;
+    sim_power(&b->sim[0], true);
+    run(b, 3000);
+    b->sim[0].later[FOTA_LINK_DATA] = 1;
+    b->sim[0].later[FOTA_LINK_STATUS] = 8;
+    b->sim[0].later[FOTA_LINK_REBOOT] = 6;
+    update(b, "j1", "board1");
+    until(b, 0, GW_WRITE, 30000);
+    run(b, 4000);
+    assert_string_equal(latest(b, "board1/state", "state"), "write");
+    assert_string_equal(latest(b, "board1/state", "detail"), "the application asks to wait");
+    until(b, 0, GW_JUMP, 30000);
+    assert_string_equal(latest(b, "board1/state", "detail"), "");
+    run(b, 4000);
+    assert_string_equal(latest(b, "board1/state", "detail"), "the application asks to wait");
+    until(b, 0, GW_CONFIRMED, 30000);
+    assert_string_equal(latest(b, "board1/state", "detail"), "");
+    assert_int_equal(b->sim[0].nrst_pulses, 0);
+}
+
 static void restart(struct bench *b, uint32_t away_ms)
 {
     for (unsigned i = 0; i < GW_FETCHES_MAX; i++)
@@ -554,13 +580,21 @@ static void a_wrong_configuration_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(states_are_published_in_order),  TEST(a_restart_in_any_state_goes_on),
-        TEST(a_job_is_not_run_twice),         TEST(refusals),
-        TEST(cancel_in_each_state),           TEST(a_shared_download),
-        TEST(another_url_may_be_better),      TEST(the_broker_may_be_away),
-        TEST(sequence_numbers_only_grow),     TEST(progress_comes_at_most_once_a_second),
-        TEST(an_unreadable_record_is_no_end), TEST(hostile_chunks),
-        TEST(a_full_cache_makes_room),        TEST(a_wrong_configuration_is_refused),
+        TEST(states_are_published_in_order),
+        TEST(a_wait_is_said),
+        TEST(a_restart_in_any_state_goes_on),
+        TEST(a_job_is_not_run_twice),
+        TEST(refusals),
+        TEST(cancel_in_each_state),
+        TEST(a_shared_download),
+        TEST(another_url_may_be_better),
+        TEST(the_broker_may_be_away),
+        TEST(sequence_numbers_only_grow),
+        TEST(progress_comes_at_most_once_a_second),
+        TEST(an_unreadable_record_is_no_end),
+        TEST(hostile_chunks),
+        TEST(a_full_cache_makes_room),
+        TEST(a_wrong_configuration_is_refused),
     };
     struct pack_message message;
     struct pack_result result;

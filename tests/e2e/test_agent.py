@@ -7,7 +7,7 @@ usage: test_agent.py BUILD_DIR [test names]"""
 import sys
 import unittest
 
-from system import System, build_dir, read, wait_until
+from system import DEVICE, System, build_dir, read, wait_until
 
 BUILD = None
 
@@ -34,6 +34,12 @@ class Agent(unittest.TestCase):
         job = self.system.update("busy")
         self.confirmed(job, {"software": 1})
         self.assertEqual(self.system.states(job), ["download", "write", "verify", "jump", "confirmed"])
+
+    def test_through_the_bootloader_all_the_same(self):
+        s = self.system
+        s.stop_gateway()
+        s.start_gateway(devices=[{"name": DEVICE, "port": s.tty, "via": "bootloader"}])
+        self.confirmed(s.update("busy"), {"software": 2})
 
     def test_gateway_killed(self):
         s = self.system

@@ -327,6 +327,8 @@ static void test_fault_is_told(void **state)
     assert_true(symbols_read(&symbols, RIG_TARGET "/hello-1.4.0.b.elf"));
     assert_int_equal(rig_update(rig, &package, false), GW_PUSH_ROLLED_BACK);
     assert_string_equal(rig->push.reason, "fault");
+    print_message("%s\n", rig->push.detail);
+    assert_non_null(strstr(rig->push.detail, "at PC 0x0806"));
     assert_true(rig_query(rig, &info));
     at = symbols_at(&symbols, info.fault_pc);
     assert_non_null(at);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WAIT_SAID_MS 2000u /* hashing what was written takes less, and is not worth a word */
+
 bool device_busy(const struct gw_device *d)
 {
     return d->state >= GW_DOWNLOAD && d->state <= GW_JUMP;
@@ -30,6 +32,7 @@ static void enter(struct gw_device *d, enum gw_state state, const char *reason, 
     d->state = state;
     (void) snprintf(d->reason, sizeof d->reason, "%s", reason);
     (void) snprintf(d->detail, sizeof d->detail, "%s", detail);
+    d->waits = false;
     d->unpublished = true;
     d->progress_at = 0;
     d->progress_bytes = UINT32_MAX;
@@ -254,6 +257,18 @@ static void take_info(struct gw_device *d)
     d->info = *new;
 }
 
+/* An application that asks to wait for a while: whoever looks at the job should know. */
+static void say_that_it_waits(struct gw_device *d)
+{
+    bool waits = d->push.later_since != 0 && gw_now(d->gw) - d->push.later_since >= WAIT_SAID_MS;
+
+    if (waits == d->waits)
+        return;
+    d->waits = waits;
+    (void) snprintf(d->detail, sizeof d->detail, "%s", waits ? "the application asks to wait" : "");
+    d->unpublished = true;
+}
+
 static void step_push(struct gw_device *d)
 {
     static const enum gw_state state_of[] = {[GW_PUSH_ENTER] = GW_DOWNLOAD,
@@ -274,6 +289,7 @@ static void step_push(struct gw_device *d)
             enter(d, state_of[push->state], "", "");
         if (push->state == GW_PUSH_WRITE)
             report_progress(d, push->bytes, push->total);
+        say_that_it_waits(d);
         break;
     case GW_PUSH_ENDED:
         finish(d,
@@ -377,6 +393,7 @@ void device_init(struct gw_device *d)
                                                    .clock = d->gw->ports.clock,
                                                    .baud = d->config->baud,
                                                    .baud_max = d->config->baud_max,
+                                                   .loader_only = d->config->loader_only,
                                                    .debug_frames = d->gw->config.debug_frames,
                                                    .ctx = d,
                                                    .text = on_text,

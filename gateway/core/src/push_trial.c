@@ -2,6 +2,7 @@
 /* The trial: REBOOT, then watch until the device itself says how it ended. */
 #include "push_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define AFTER_PULSE_MS 3000u
@@ -38,12 +39,17 @@ static bool here(const struct gw_push *push)
 static void rolled_back(struct gw_push *push, int reason)
 {
     const struct fota_version *v = &push->info.version;
+    char at[48] = "";
 
+    if (reason == FOTA_E_FAULT && push->info.fault_pc != 0)
+        (void) snprintf(at, sizeof at, " at PC 0x%08lx, LR 0x%08lx", (unsigned long) push->info.fault_pc,
+                        (unsigned long) push->info.fault_lr);
     if (push->info.slot == FOTA_SLOT_NONE)
-        push_detail(push, "%s; nothing else is bootable, the bootloader waits for an update", fota_error_text(reason));
+        push_detail(push, "%s%s; nothing else is bootable, the bootloader waits for an update", fota_error_text(reason),
+                    at);
     else
-        push_detail(push, "%s; the device is back on version %u.%u.%u", fota_error_text(reason), v->major, v->minor,
-                    v->patch);
+        push_detail(push, "%s%s; the device is back on version %u.%u.%u", fota_error_text(reason), at, v->major,
+                    v->minor, v->patch);
     push_end(push, GW_PUSH_ROLLED_BACK, fota_error_name(reason), reason);
 }
 

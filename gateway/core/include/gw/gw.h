@@ -46,6 +46,7 @@ struct gw_device_config {
     char name[GW_NAME_MAX + 1u];
     uint32_t baud;     /* 0: 115 200 */
     uint32_t baud_max; /* for transfers, agreed on with the device (gw/push.h); not above `baud`: never */
+    bool loader_only;  /* never install through an application that runs */
     const struct gw_link *link;
     const struct gw_pins *pins; /* NULL: none */
     /* Images are written through ST's ROM (gw/rom.h); NULL: by fota's own bootloader. `ctx` and `wait` of it are used,
@@ -121,6 +122,7 @@ struct gw_device {
     /* its own */
     struct gw_fetch *fetch;
     bool pushing, through_rom, querying, unsaved, unpublished, silent;
+    bool waits; /* the application asks to wait, and `detail` says so */
     enum gw_state saved_as;
     uint32_t info_count, loader_seen;
     uint64_t query_at, progress_at, rate_since, download_since;
