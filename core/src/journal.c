@@ -348,6 +348,8 @@ int fota_journal_append(struct fota_journal *j, const struct fota_record *record
         error = program_at(j, j->bank, index, &p);
         if (error == FOTA_OK)
             fold(&j->state, record);
+        if (error == FOTA_E_SUPPLY)
+            j->used = index; /* nothing was written */
         if (error != FOTA_E_FLASH)
             break; /* else the place is worn: the same again in the next one */
     }

@@ -166,7 +166,7 @@ bool fota_agent_poll(struct fota_agent *agent)
     bool more = false;
 
     confirm_if_asked(agent);
-    for (unsigned n = 0; agent->image != NULL && n < FOTA_AGENT_LINES; n++) {
+    for (unsigned n = 0; agent->image != NULL && port->peek != NULL && n < FOTA_AGENT_LINES; n++) {
         const uint8_t *data;
         size_t length = can_answer(agent, n) ? port->peek(port->ctx, n, &data) : 0;
         unsigned frames = 0;

@@ -70,6 +70,8 @@ static void begin(struct fota_server *server, const struct fota_frame *request)
     }
     waits(agent, 0);
     fota_slot_hash_begin(&u->hash, true);
+    for (unsigned i = 0; i < FOTA_AGENT_LINES; i++) /* what came over another line is over */
+        agent->line[i].server.session += &agent->line[i].server != server;
     fota_server_install(server, request);
     done(u, FOTA_WORK_VERIFY);
 }
