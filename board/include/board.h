@@ -495,6 +495,16 @@ int board_watch(struct board *b, uint32_t first, uint32_t last);
 void board_unwatch(struct board *b, int watch);
 /** @param ns receives the virtual time of the first hit since the last reset. @return false when there was none. */
 bool board_watch_hit(const struct board *b, int watch, uint64_t *ns);
+/**
+ * Trap what an application reads of a range of the flash, or executes in it; the bootloader in sector 0 may.
+ * @param first,last addresses; the same range again from nought forgets what was counted. At most one range.
+ * @return false when Unicorn refuses. */
+bool board_trap(struct board *b, uint32_t first, uint32_t last);
+/** No trap any more. */
+void board_untrap(struct board *b);
+/** @param pc receives where the first one was, if not NULL. @return how often it happened. */
+uint64_t board_trapped(const struct board *b, uint32_t *pc);
+
 /** @return the virtual time at which the chip last left reset (its first instruction fetch). */
 uint64_t board_reset_time(const struct board *b);
 

@@ -294,6 +294,62 @@ void board_unwatch(struct board *b, int watch)
         b->range_watches--;
 }
 
+#define RAM_CODE 0x20000000u
+#define RAM_CODE_SIZE 0x20000u
+
+static void on_trap(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value, void *context)
+{
+    struct board *b = context;
+    (void) uc;
+    (void) type;
+    (void) address;
+    (void) size;
+    (void) value;
+    if (b->hidden || b->block_pc - FOTA_BOOT_BASE < FOTA_BOOT_SIZE)
+        return;
+    if (b->trap.hits++ == 0)
+        b->trap.pc = b->block_pc;
+}
+
+static void on_trapped_code(uc_engine *uc, uint64_t address, uint32_t size, void *context)
+{
+    on_trap(uc, UC_MEM_FETCH, address, (int) size, 0, context);
+}
+
+bool board_trap(struct board *b, uint32_t first, uint32_t last)
+{
+    board_untrap(b);
+    if (uc_hook_add(b->uc, &b->trap.read, UC_HOOK_MEM_READ, (void *) on_trap, b, first, last) != UC_ERR_OK)
+        return false;
+    if (uc_hook_add(b->uc, &b->trap.code, UC_HOOK_CODE, (void *) on_trapped_code, b, first, last) != UC_ERR_OK) {
+        uc_hook_del(b->uc, b->trap.read);
+        return false;
+    }
+    b->trap.set = true;
+    /* blocks made before know nothing of the hooks */
+    uc_ctl_remove_cache(b->uc, FOTA_FLASH_BASE, FOTA_FLASH_BASE + FOTA_FLASH_SIZE);
+    uc_ctl_remove_cache(b->uc, RAM_CODE, RAM_CODE + RAM_CODE_SIZE);
+    return true;
+}
+
+void board_untrap(struct board *b)
+{
+    if (b->trap.set) {
+        uc_hook_del(b->uc, b->trap.read);
+        uc_hook_del(b->uc, b->trap.code);
+    }
+    b->trap.set = false;
+    b->trap.hits = 0;
+    b->trap.pc = 0;
+}
+
+uint64_t board_trapped(const struct board *b, uint32_t *pc)
+{
+    if (pc)
+        *pc = b->trap.pc;
+    return b->trap.hits;
+}
+
 bool board_watch_hit(const struct board *b, int watch, uint64_t *ns)
 {
     if (watch < 0 || watch >= 16 || !b->watch[watch].used || !b->watch[watch].hit)

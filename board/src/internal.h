@@ -229,6 +229,14 @@ struct watch {
     void *ctx;
 };
 
+/** What board_trap() counts. */
+struct trap {
+    uc_hook read, code;
+    bool set;
+    uint32_t pc; /* of the first */
+    uint64_t hits;
+};
+
 /** Cells that read differently from one read to the next: see weak.c. */
 #define WEAK_WORDS 32u
 struct weak {
@@ -282,6 +290,7 @@ struct board {
     /* CPU */
     uc_engine *uc;
     void *unicorn_cpu; /* Unicorn's own CPU, see unicorn_fast.c */
+    struct trap trap;
     uc_hook hook_block, hook_intr, hook_unmapped, hook_protected, hook_read[2];
     struct region region[MAX_REGIONS];
     struct block_info *blocks;
