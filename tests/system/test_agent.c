@@ -79,6 +79,20 @@ static void test_update_while_running(void **state)
     rig_destroy(rig);
 }
 
+/* The agent in the task of the lowest priority of a preemptive scheduler, with others that use the FPU. */
+static void test_in_a_task(void **state)
+{
+    struct rig *rig = start("tasks-1.0.0", NULL);
+
+    (void) state;
+    update(rig, "tasks-1.1.0");
+    assert_non_null(strstr(rig->text, "tasks: all sums right"));
+    rig->text_length = 0;
+    update(rig, "tasks-1.0.0");
+    assert_non_null(strstr(rig->text, "tasks: all sums right"));
+    rig_destroy(rig);
+}
+
 /* With the flash's routines, the interrupt and its vectors in RAM nothing is late at all. */
 static void test_flash_in_ram(void **state)
 {
@@ -171,15 +185,17 @@ static void test_journal_full(void **state)
 static int begin(struct rig *rig, const uint8_t header[FOTA_HEADER_SIZE])
 {
     uint8_t payload[4 + FOTA_HEADER_SIZE] = {0}, wire[FOTA_LINK_WIRE_MAX], byte;
-    static uint8_t tag;
+    static uint8_t last_tag;
+    const uint8_t tag = (uint8_t) (last_tag + 1u);
     const struct fota_frame request = {.version = FOTA_LINK_VERSION,
                                        .type = FOTA_LINK_BEGIN,
-                                       .tag = ++tag,
+                                       .tag = tag,
                                        .payload = payload,
                                        .length = sizeof payload};
     static struct fota_link_rx rx;
     struct fota_frame frame;
 
+    last_tag = tag;
     fota_link_rx_init(&rx);
     memcpy(payload + 4, header, FOTA_HEADER_SIZE);
     (void) board_uart_write(rig->board, 3, wire, fota_frame_encode(&request, wire, sizeof wire));
@@ -344,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_update_while_running),
         cmocka_unit_test(test_flash_in_ram),
+        cmocka_unit_test(test_in_a_task),
         cmocka_unit_test(test_device_cut),
         cmocka_unit_test(test_gateway_restarts),
         cmocka_unit_test(test_journal_full),

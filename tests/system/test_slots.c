@@ -84,12 +84,19 @@ static void test_busy_in_ram(void **state)
     there_and_back("busy-ram-1.0.0", "busy-ram-1.1.0");
 }
 
+static void test_tasks(void **state)
+{
+    (void) state;
+    there_and_back("tasks-1.0.0", "tasks-1.1.0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello),
         cmocka_unit_test(test_busy),
         cmocka_unit_test(test_busy_in_ram),
+        cmocka_unit_test(test_tasks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
