@@ -62,8 +62,10 @@ struct slots images_in(struct board *board)
         for (uint8_t i = 0; i < IMAGES; i++) {
             const struct pack_buffer *whole = &images[i].slot[slot];
 
-            if (board_flash_may_be(board, fota_slot_base(slot), whole->data, (uint32_t) whole->size))
-                slots.in[slot] = i;
+            if (!board_flash_may_be(board, fota_slot_base(slot), whole->data, (uint32_t) whole->size))
+                continue;
+            slots.in[slot] = i; /* behind it an earlier, larger install may have been cut */
+            slots.unsure[slot] = board_flash_unsure(board, fota_slot_base(slot), (uint32_t) whole->size);
         }
     }
     return slots;
