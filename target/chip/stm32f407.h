@@ -115,6 +115,12 @@ struct pwr_regs {
 #define PWR_CR_DBP BIT(8)
 #define PWR_CSR_PVDO BIT(2)
 
+struct exti_regs {
+    volatile uint32_t IMR, EMR, RTSR, FTSR, SWIER, PR;
+};
+#define EXTI ((struct exti_regs *) 0x40013C00u) /* RM0090 12.3 */
+#define EXTI_PVD BIT(16)
+
 #define RTC_BACKUP ((volatile uint32_t *) 0x40002850u) /* RM0090 26.6.20: 20 words */
 
 struct iwdg_regs {
