@@ -220,7 +220,8 @@ static bool in_ram(const uint32_t *frame)
     return (at & 3u) == 0 && (at - RAM_BASE <= RAM_SIZE - FRAME_SIZE || at - CCM_BASE <= CCM_SIZE - FRAME_SIZE);
 }
 
-_Noreturn void fota_agent_fault(const uint32_t *frame)
+/* The handlers call it in assembly: link-time optimization does not see that. */
+__attribute__((used)) _Noreturn void fota_agent_fault(const uint32_t *frame)
 {
     bool known = in_ram(frame);
 
