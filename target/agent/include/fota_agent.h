@@ -2,8 +2,9 @@
 /**
  * @file fota_agent.h
  * The agent inside an application: confirm a trial, feed the watchdog, say what runs, and let the gateway in.
- * No heap, no RTOS, no interrupt; all state lies in one struct that the application owns. Call everything
- * from one thread of control.
+ * No heap, no RTOS, no interrupt; all state lies in one struct that the application owns. Call everything from one
+ * thread of control (a task, or the main loop); fota_confirm() may be called in an interrupt as well, and
+ * fota_request_recovery() and fota_agent_fault() anywhere.
  */
 #ifndef FOTA_AGENT_H
 #define FOTA_AGENT_H

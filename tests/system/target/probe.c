@@ -106,6 +106,17 @@ static bool on_trial(void)
     return info.trial;
 }
 
+/* A voltage detector of its own, at 2.0 V. Nothing handles its interrupt: where that comes, the application is dead. */
+static void watch_supply(void)
+{
+    RCC->APB1ENR |= RCC_APB1_PWR;
+    PWR->CR |= PWR_CR_PVDE;
+    EXTI->RTSR |= EXTI_PVD;
+    EXTI->FTSR |= EXTI_PVD;
+    EXTI->IMR |= EXTI_PVD;
+    NVIC->ISER[0] = BIT(1);
+}
+
 static void recover_once(void)
 {
     if (backup_read((enum backup_word) 0) == WAS_HERE)
@@ -123,6 +134,7 @@ int main(void)
     SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
     SYSTICK->VAL = 0;
     SYSTICK->CTRL = 7u;
+    watch_supply();
     say(on_trial() ? "\r\nprobe on trial\r\n" : "\r\nprobe confirmed\r\n");
     for (;;) { /* endless: an application */
         int noted = in_interrupt;
