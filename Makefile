@@ -49,10 +49,11 @@ test-system: build ## end to end: the real programs, the Arm binaries on the boa
 test-console: console ## the console's own tests
 	@cd console && npm test
 
-test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
+test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once), and with each example
 	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
 	@demo/s3.py --once --build $(B)
+	@tests/browser/examples.py --build $(B)
 
 powercut: build ## the supply cut at every flash operation of updates, and again in the recoveries: 200 000 cuts, an hour
 	@tests/powercut/campaign.py --build $(B)
