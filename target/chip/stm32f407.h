@@ -65,6 +65,7 @@ struct usart_regs {
 #define USART2 ((struct usart_regs *) 0x40004400u)
 #define USART3 ((struct usart_regs *) 0x40004800u)
 #define USART_SR_TC BIT(6)
+#define USART_SR_TXE BIT(7)
 #define USART_CR1_RE BIT(2)
 #define USART_CR1_TE BIT(3)
 #define USART_CR1_UE BIT(13)
