@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""fota pack with the examples as they are built for the board."""
+import os
+import sys
+import unittest
+
+from support import Scratch
+
+TARGET = sys.argv.pop(1)
+ONE_LINK = ("hello-1.0.0", "hello-3.0.0", "busy-1.0.0", "busy-large-1.0.0", "tasks-1.0.0")  # those whose first ELF is enough
+
+
+def elf(name, link="a"):
+    return os.path.join(TARGET, f"{name}.{link}.elf")
+
+
+class Examples(Scratch):
+    def test_one_link_is_enough(self):
+        for name in ONE_LINK:
+            with self.subTest(name):
+                self.good("pack", elf(name), "--key", "k.pem", "-o", "one.fota")
+                self.good("pack", elf(name), elf(name, "b"), "--key", "k.pem", "-o", "two.fota")
+                self.assertEqual(self.read("one.fota"), self.read("two.fota"))
+
+    def test_veneers_want_two_links(self):
+        r = self.run_fota("pack", elf("busy-ram-1.0.0"), "--key", "k.pem", "-o", "one.fota")
+        self.assertEqual(r.returncode, 1)
+        self.assertRegex(r.stderr, r"\(`__\w+_veneer`\+0x4 in .data\) looks like an address in slot A, but no relocation covers it")
+
+
+if __name__ == "__main__":
+    if not os.path.exists(elf("hello-1.0.0")):
+        print("the Arm programs are not built")
+        sys.exit(77)
+    unittest.main()
