@@ -100,12 +100,10 @@ static bool place(struct examination *x, unsigned i)
     struct pack_message m[3] = {{0}, {0}, {0}};
     bool good = true;
     only_flash(&x->elf[i], &flash);
-    (void) pack_check_loads(&x->elf[i], &m[0]);
-    if (flash.segment_count > 0) {
-        (void) pack_check_address(&flash, i == 0 ? FOTA_SLOT_A : FOTA_SLOT_B, &m[1]);
-        (void) pack_check_size(&flash, &m[2]);
-    } else if (m[0].code == FOTA_OK) {
-        (void) pack_check_address(&x->elf[i], i == 0 ? FOTA_SLOT_A : FOTA_SLOT_B, &m[1]);
+    const struct pack_elf *elf = pack_check_loads(&x->elf[i], &m[0]) == FOTA_OK ? &x->elf[i] : &flash;
+    if (elf->segment_count > 0) {
+        (void) pack_check_address(elf, i == 0 ? FOTA_SLOT_A : FOTA_SLOT_B, &m[1]);
+        (void) pack_check_size(elf, &m[2]);
     }
     for (unsigned n = 0; n < 3u; n++) {
         if (m[n].code != FOTA_OK)

@@ -331,7 +331,8 @@ static void perhaps(struct thumb_state *state, const struct thumb_state *before,
         step->flow = THUMB_EITHER;
     else if (step->flow == THUMB_LEAVE)
         step->flow = THUMB_NEXT;
-    state->it = (before->it & 7u) == 0 ? 0 : (uint8_t) ((before->it & 0xE0u) | (before->it << 1 & 0x1Fu));
+    unsigned it = before->it; /* ITAdvance() */
+    state->it = (uint8_t) ((it & 7u) == 0 ? 0u : (it & 0xE0u) | (it << 1 & 0x1Fu));
 }
 
 void thumb_step(const struct thumb_memory *memory, struct thumb_state *state, uint32_t address, uint16_t first,
