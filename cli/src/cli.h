@@ -40,6 +40,7 @@ int cli_rescue(int argc, char **argv);
 int cli_dump(int argc, char **argv);
 int cli_publish(int argc, char **argv);
 int cli_presign(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 
 /** Parse with the flags that all commands share; wrong usage exits with CLI_USAGE. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"keygen", cli_keygen, "make a signing key"},
     {"pack", cli_pack, "make a signed .fota package of what the linker made"},
+    {"doctor", cli_doctor, "say what is wrong with what the linker made, and what to do"},
     {"bin", cli_bin, "make a firmware.bin with its relocation table, unsigned"},
     {"bootloader", cli_bootloader, "put keys and product id into the bootloader, or show them"},
     {"image", cli_image, "make the content of a slot, to be programmed by a debug probe"},

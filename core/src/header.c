@@ -15,7 +15,7 @@ int fota_header_check(const struct fota_header *h)
         return FOTA_E_FLAGS;
     if (h->image_size < 8u || h->image_size > FOTA_CODE_MAX || h->image_size % 4u != 0)
         return FOTA_E_SIZE;
-    if (h->link_address != FOTA_LINK_ADDRESS || h->distance != FOTA_SLOT_DISTANCE)
+    if (h->link_address != fota_slot_code(FOTA_SLOT_A) || h->distance != FOTA_SLOT_DISTANCE)
         return FOTA_E_LINK_ADDRESS;
     if (h->deadline_ms < FOTA_TRIAL_DEADLINE_MIN_MS || h->deadline_ms > FOTA_TRIAL_DEADLINE_MAX_MS)
         return FOTA_E_DEADLINE_RANGE;

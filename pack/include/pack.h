@@ -27,6 +27,7 @@
 struct pack_message {
     int code;        /* enum fota_error; FOTA_OK as long as nothing did */
     char text[1024]; /* a sentence, one line, no newline at the end */
+    uint32_t word;   /* where --allow-word, with this address, would help; 0: nowhere */
 };
 
 /** Memory that a function of this library allocated; pack_buffer_free() gives it back. */

@@ -90,6 +90,7 @@ static int open_header(struct pack_elf *elf, struct pack_message *error)
                          type == 1   ? " is an object file that was not linked yet"
                          : type == 3 ? " is position-independent (link with -no-pie) or a shared library"
                                      : "");
+    elf->entry = fota_get32(p + 24);
     elf->section_offset = fota_get32(p + 32);
     elf->section_count = fota_get16(p + 48);
     if (elf->section_count > 0 && (fota_get16(p + 46) != SHDR_SIZE ||

@@ -14,7 +14,7 @@
 
 enum { SHT_PROGBITS = 1, SHT_SYMTAB = 2, SHT_RELA = 4, SHT_NOBITS = 8, SHT_REL = 9 };
 enum { SHF_ALLOC = 2, SHF_EXECINSTR = 4 };
-enum { STT_FUNC = 2, STT_SECTION = 3, STT_FILE = 4 };
+enum { STT_OBJECT = 1, STT_FUNC = 2, STT_SECTION = 3, STT_FILE = 4 };
 enum { SHN_UNDEF = 0, SHN_LORESERVE = 0xFF00, SHN_ABS = 0xFFF1 };
 
 /** A part of the file that is loaded; a file's own headers are cut off already. */
@@ -33,6 +33,7 @@ struct pack_elf {
     uint32_t strings_offset, strings_size;
     struct pack_segment segment[PACK_ELF_SEGMENTS];
     unsigned segment_count;
+    uint32_t entry;
     uint32_t low, high; /* load addresses: first byte, one past the last */
 };
 

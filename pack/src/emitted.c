@@ -7,6 +7,7 @@
  */
 #include "emitted.h"
 #include "fota/bytes.h"
+#include "thumb.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -146,31 +147,13 @@ static int move_word(struct work *w, const struct entry *e)
     return pack_relocation_add(w->image, &w->capacity, e->offset) ? FOTA_OK : pack_no_memory(w->error);
 }
 
-/* Where a 32-bit branch really goes: the linker may have put a veneer in between (ARMv7-M ARM A7.7.12,
- * A7.7.18).
- * @return false when this is no such branch (a call of a missing weak function becomes a NOP). */
-static bool branch_target(const uint8_t *code, uint32_t place, uint32_t *target)
-{
-    uint32_t first = fota_get16(code), second = fota_get16(code + 2), sign = (first >> 10) & 1u;
-    uint32_t j1 = (second >> 13) & 1u, j2 = (second >> 11) & 1u, distance = 0;
-    if ((first & 0xF800u) != 0xF000u || (second & 0x8000u) == 0)
-        return false;
-    if ((second & 0x5000u) != 0) /* BL, BLX, B.W without condition */
-        distance = (sign != 0 ? 0xFF000000u : 0) | (~(j1 ^ sign) & 1u) << 23 | (~(j2 ^ sign) & 1u) << 22 |
-                   (first & 0x3FFu) << 12 | (second & 0x7FFu) << 1;
-    else if ((first & 0x0380u) != 0x0380u) /* B.W with condition */
-        distance = (sign != 0 ? 0xFFF00000u : 0) | j2 << 19 | j1 << 18 | (first & 0x3Fu) << 12 | (second & 0x7FFu) << 1;
-    else
-        return false;
-    *target = place + 4u + distance;
-    return true;
-}
-
 static int branch(const struct work *w, const struct entry *e)
 {
     uint32_t target = e->symbol.value;
     bool place_moves = pack_in_slot_a(e->place, false);
-    if (action_width(e->type) == 4u && !branch_target(w->image->code + e->offset, e->place, &target))
+    /* the linker may have put a veneer in between; a call of a missing weak function becomes a NOP */
+    const uint8_t *code = w->image->code + e->offset;
+    if (action_width(e->type) == 4u && !thumb_branch(fota_get16(code), fota_get16(code + 2), e->place, &target))
         return FOTA_OK;
     if (place_moves == pack_in_slot_a(target, true))
         return FOTA_OK;

@@ -15,4 +15,11 @@ enum { MARK_COVERED = 1, MARK_ALLOWED = 2, MARK_THUMB = 4, MARK_FUNCTION = 8 };
  *  @param marks one byte for each byte of the image. @return FOTA_OK or FOTA_E_RELOCATION. */
 int pack_search(const struct pack_elf *elf, const struct pack_image *image, uint8_t *marks, struct pack_message *error);
 
+/** Mark the instructions (MARK_THUMB) and the functions (MARK_FUNCTION) of what is loaded at elf->low and above, as the
+ * symbols tell. @param code its bytes. @param marks one byte for each of them. @return FOTA_OK or FOTA_E_IO (no
+ * memory).
+ */
+int pack_mark_code(const struct pack_elf *elf, const uint8_t *code, uint32_t size, uint8_t *marks,
+                   struct pack_message *error);
+
 #endif

@@ -16,6 +16,7 @@ int pack_fail(struct pack_message *error, int code, const char *format, ...)
     va_list list;
     va_start(list, format);
     error->code = code;
+    error->word = 0;
     (void) vsnprintf(error->text, sizeof error->text, format, list);
     va_end(list);
     return code;

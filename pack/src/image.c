@@ -22,8 +22,7 @@ void pack_image_free(struct pack_image *image)
     *image = (struct pack_image){0};
 }
 
-/* Say what an input is instead of what it should be, and what to do. */
-static int wrong_kind(const struct pack_input *input, struct pack_message *error)
+int pack_wrong_kind(const struct pack_input *input, struct pack_message *error)
 {
     enum pack_kind kind = pack_kind_of(input->data, input->size);
     const char *what = pack_kind_text(kind);
@@ -53,10 +52,8 @@ static int wrong_kind(const struct pack_input *input, struct pack_message *error
     }
 }
 
-static int check_place(const struct pack_elf *elf, unsigned slot, struct pack_message *error)
+int pack_check_loads(const struct pack_elf *elf, struct pack_message *error)
 {
-    const char *which = slot == FOTA_SLOT_A ? "A" : "B";
-    uint32_t base = fota_slot_code(slot);
     for (unsigned i = 0; i < elf->segment_count; i++) {
         uint32_t at = elf->segment[i].load_address;
         if (at >= FOTA_CCM_BASE && (at < FOTA_FLASH_BASE || at - FOTA_FLASH_BASE >= FOTA_FLASH_SIZE))
@@ -65,22 +62,40 @@ static int check_place(const struct pack_elf *elf, unsigned slot, struct pack_me
                              ", which is no flash: initialised data in RAM needs `AT> FLASH` in the linker script",
                              elf->name, elf->segment[i].size, at);
     }
-    if (elf->low != base) {
-        bool other = elf->low == fota_slot_code(slot == FOTA_SLOT_A ? FOTA_SLOT_B : FOTA_SLOT_A);
-        return pack_fail(error, FOTA_E_LINK_ADDRESS,
-                         "%s: linked for 0x%08" PRIx32 "%s; the address for slot %s is 0x%08" PRIx32
-                         ": %sset the origin of the flash in the linker script to 0x%08" PRIx32
-                         ", the length to %" PRIu32,
-                         elf->name, elf->low, other ? " (that is the other slot)" : "", which, base,
-                         other ? "give slot A first and slot B second, or " : "", base, FOTA_CODE_MAX);
-    }
-    if (elf->high - elf->low > FOTA_CODE_MAX)
-        return pack_fail(error, FOTA_E_SIZE,
-                         "%s: %" PRIu32 " bytes of code, %" PRIu32 " more than the %" PRIu32
-                         " that a slot holds: make it smaller (-Os, "
-                         "-Wl,--gc-sections)",
-                         elf->name, elf->high - elf->low, elf->high - elf->low - FOTA_CODE_MAX, FOTA_CODE_MAX);
     return FOTA_OK;
+}
+
+int pack_check_address(const struct pack_elf *elf, unsigned slot, struct pack_message *error)
+{
+    const char *which = slot == FOTA_SLOT_A ? "A" : "B";
+    uint32_t base = fota_slot_code(slot);
+    bool other = elf->low == fota_slot_code(slot == FOTA_SLOT_A ? FOTA_SLOT_B : FOTA_SLOT_A);
+    if (elf->low == base)
+        return FOTA_OK;
+    return pack_fail(error, FOTA_E_LINK_ADDRESS,
+                     "%s: linked for 0x%08" PRIx32 "%s; the address for slot %s is 0x%08" PRIx32
+                     ": %sset the origin of the flash in the linker script to 0x%08" PRIx32 ", the length to %" PRIu32,
+                     elf->name, elf->low, other ? " (that is the other slot)" : "", which, base,
+                     other ? "give slot A first and slot B second, or " : "", base, FOTA_CODE_MAX);
+}
+
+int pack_check_size(const struct pack_elf *elf, struct pack_message *error)
+{
+    if (elf->high - elf->low <= FOTA_CODE_MAX)
+        return FOTA_OK;
+    return pack_fail(error, FOTA_E_SIZE,
+                     "%s: %" PRIu32 " bytes of code, %" PRIu32 " more than the %" PRIu32
+                     " that a slot holds: make it smaller (-Os, "
+                     "-Wl,--gc-sections)",
+                     elf->name, elf->high - elf->low, elf->high - elf->low - FOTA_CODE_MAX, FOTA_CODE_MAX);
+}
+
+static int check_place(const struct pack_elf *elf, unsigned slot, struct pack_message *error)
+{
+    int e = pack_check_loads(elf, error);
+    if (e == FOTA_OK)
+        e = pack_check_address(elf, slot, error);
+    return e == FOTA_OK ? pack_check_size(elf, error) : e;
 }
 
 /* Flatten an ELF and pad it. */
@@ -100,11 +115,35 @@ static int flatten(const struct pack_elf *elf, uint8_t **code, uint32_t *size, s
     return FOTA_OK;
 }
 
+int pack_image_two(const struct pack_elf *a, const struct pack_elf *b, struct pack_image *image,
+                   struct pack_message *error)
+{
+    uint8_t *code_b = NULL;
+    uint32_t size_b = 0;
+    int e = flatten(a, &image->code, &image->size, error);
+    if (e == FOTA_OK)
+        e = flatten(b, &code_b, &size_b, error);
+    if (e == FOTA_OK && a->high - a->low != b->high - b->low)
+        e = pack_fail(error, FOTA_E_SIZE,
+                      "%s has %" PRIu32 " bytes of code and %s has %" PRIu32
+                      ": the two must be links of the same objects with nothing but the origin of the flash changed",
+                      a->name, a->high - a->low, b->name, b->high - b->low);
+    if (e == FOTA_OK)
+        e = pack_differ(a, b, code_b, image, error);
+    free(code_b);
+    return e;
+}
+
+int pack_image_one(const struct pack_elf *elf, const uint32_t *allow, size_t count, struct pack_image *image,
+                   struct pack_message *error)
+{
+    int e = flatten(elf, &image->code, &image->size, error);
+    return e == FOTA_OK ? pack_emitted(elf, allow, count, image, error) : e;
+}
+
 static int load_two(const struct pack_input *inputs, struct pack_image *image, struct pack_message *error)
 {
     struct pack_elf a, b;
-    uint8_t *code_b = NULL;
-    uint32_t size_b = 0;
     int e = pack_elf_open(&a, &inputs[0], error);
     if (e == FOTA_OK)
         e = pack_elf_open(&b, &inputs[1], error);
@@ -112,19 +151,7 @@ static int load_two(const struct pack_input *inputs, struct pack_image *image, s
         e = check_place(&a, FOTA_SLOT_A, error);
     if (e == FOTA_OK)
         e = check_place(&b, FOTA_SLOT_B, error);
-    if (e == FOTA_OK)
-        e = flatten(&a, &image->code, &image->size, error);
-    if (e == FOTA_OK)
-        e = flatten(&b, &code_b, &size_b, error);
-    if (e == FOTA_OK && a.high - a.low != b.high - b.low)
-        e = pack_fail(error, FOTA_E_SIZE,
-                      "%s has %" PRIu32 " bytes of code and %s has %" PRIu32
-                      ": the two must be links of the same objects with nothing but the origin of the flash changed",
-                      a.name, a.high - a.low, b.name, b.high - b.low);
-    if (e == FOTA_OK)
-        e = pack_differ(&a, &b, code_b, image, error);
-    free(code_b);
-    return e;
+    return e == FOTA_OK ? pack_image_two(&a, &b, image, error) : e;
 }
 
 static int load_one(const struct pack_input *input, const uint32_t *allow, size_t count, struct pack_image *image,
@@ -134,14 +161,10 @@ static int load_one(const struct pack_input *input, const uint32_t *allow, size_
     int e = pack_elf_open(&elf, input, error);
     if (e == FOTA_OK)
         e = check_place(&elf, FOTA_SLOT_A, error);
-    if (e == FOTA_OK)
-        e = flatten(&elf, &image->code, &image->size, error);
-    if (e == FOTA_OK)
-        e = pack_emitted(&elf, allow, count, image, error);
-    return e;
+    return e == FOTA_OK ? pack_image_one(&elf, allow, count, image, error) : e;
 }
 
-static int check_vectors(const struct pack_input *input, const struct pack_image *image, struct pack_message *error)
+int pack_check_vectors(const char *name, const struct pack_image *image, struct pack_message *error)
 {
     if (fota_vectors_check(image->code, image->size, FOTA_SLOT_A) != FOTA_OK)
         return pack_fail(
@@ -150,7 +173,7 @@ static int check_vectors(const struct pack_input *input, const struct pack_image
             "; the stack pointer must be 8-aligned in SRAM (0x20000000-0x20020000) or CCM "
             "(0x10000000-0x10010000), the "
             "reset address odd and between 0x%08x and 0x%08" PRIx32 ": put the vector table first in the linker script",
-            input->name, FOTA_LINK_ADDRESS, fota_get32(image->code), fota_get32(image->code + 4), FOTA_LINK_ADDRESS,
+            name, FOTA_LINK_ADDRESS, fota_get32(image->code), fota_get32(image->code + 4), FOTA_LINK_ADDRESS,
             FOTA_LINK_ADDRESS + image->size);
     uint32_t reset = 4u;
     for (uint32_t i = 0; i < image->count; i++)
@@ -160,10 +183,10 @@ static int check_vectors(const struct pack_input *input, const struct pack_image
                      "%s: the reset address at 0x%08x is not one of the words that move to slot B: slot B "
                      "would start the code of "
                      "slot A; give the vector table relocations (no absolute numbers in it)",
-                     input->name, FOTA_LINK_ADDRESS + reset);
+                     name, FOTA_LINK_ADDRESS + reset);
 }
 
-static int find_info(const struct pack_input *input, struct pack_image *image, struct pack_message *error)
+int pack_find_info(const char *name, struct pack_image *image, struct pack_message *error)
 {
     uint32_t first = 0;
     for (uint32_t i = 0; image->size >= sizeof image->info && i <= image->size - sizeof image->info; i += 4u) {
@@ -174,7 +197,7 @@ static int find_info(const struct pack_input *input, struct pack_image *image, s
             return pack_fail(error, FOTA_E_FORMAT,
                              "%s: two blocks of application info, at 0x%08" PRIx32 " and 0x%08" PRIx32
                              ": there must be one (appinfo.h); remove the other",
-                             input->name, FOTA_LINK_ADDRESS + first, FOTA_LINK_ADDRESS + i);
+                             name, FOTA_LINK_ADDRESS + first, FOTA_LINK_ADDRESS + i);
         first = i;
         image->has_info = true;
         memcpy(image->info.magic, p, sizeof info_magic);
@@ -204,7 +227,7 @@ int pack_image_load(const struct pack_input *inputs, unsigned count, const uint3
         if (kind == PACK_KIND_BIN && count == 2u)
             e = pack_fail(error, FOTA_E_ARGUMENT, "%s: a firmware.bin holds both slots: give it alone", inputs[i].name);
         else if (kind != PACK_KIND_ELF && kind != PACK_KIND_BIN)
-            e = wrong_kind(&inputs[i], error);
+            e = pack_wrong_kind(&inputs[i], error);
     }
     if (e == FOTA_OK) {
         if (count == 2u)
@@ -215,9 +238,9 @@ int pack_image_load(const struct pack_input *inputs, unsigned count, const uint3
             e = load_one(&inputs[0], allow_words, allow_count, image, error);
     }
     if (e == FOTA_OK)
-        e = check_vectors(&inputs[0], image, error);
+        e = pack_check_vectors(inputs[0].name, image, error);
     if (e == FOTA_OK)
-        e = find_info(&inputs[0], image, error);
+        e = pack_find_info(inputs[0].name, image, error);
     if (e != FOTA_OK)
         pack_image_free(image);
     return e;

@@ -31,6 +31,27 @@ int pack_differ(const struct pack_elf *elf_a, const struct pack_elf *elf_b, cons
 int pack_emitted(const struct pack_elf *elf, const uint32_t *allow, size_t allow_count, struct pack_image *image,
                  struct pack_message *error);
 
+/* The steps of pack_image_load() (image.c), for whoever wants to know all that is wrong: `fota doctor`. */
+
+/** Say what an input is instead of what it should be, and what to do. @return FOTA_E_MAGIC or FOTA_E_TRUNCATED. */
+int pack_wrong_kind(const struct pack_input *input, struct pack_message *error);
+/** What is loaded lies in the flash. */
+int pack_check_loads(const struct pack_elf *elf, struct pack_message *error);
+/** It begins where the slot's code does. */
+int pack_check_address(const struct pack_elf *elf, unsigned slot, struct pack_message *error);
+/** It fits. */
+int pack_check_size(const struct pack_elf *elf, struct pack_message *error);
+/** Code and relocations, of ELFs that the three above have found good. @param image all zero; pack_image_free() in any
+ * case. */
+int pack_image_one(const struct pack_elf *elf, const uint32_t *allow, size_t count, struct pack_image *image,
+                   struct pack_message *error);
+int pack_image_two(const struct pack_elf *a, const struct pack_elf *b, struct pack_image *image,
+                   struct pack_message *error);
+/** The first two vectors are right and move. */
+int pack_check_vectors(const char *name, const struct pack_image *image, struct pack_message *error);
+/** Find what the application says of itself: at most one block. */
+int pack_find_info(const char *name, struct pack_image *image, struct pack_message *error);
+
 /** Take a firmware.bin apart (bin.c). */
 int pack_bin_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error);
 

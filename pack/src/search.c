@@ -32,10 +32,10 @@ static bool is_mapping(const char *name)
            (name[2] == '\0' || name[2] == '.');
 }
 
-/* Mark what the symbols call code. @param depth image->size + 1 counters, all 0, so that any number of
+/* Mark what the symbols call code. @param depth size + 1 counters, all 0, so that any number of
  * functions costs one pass. */
-static void mark_symbols(const struct pack_elf *elf, const struct pack_image *image, uint8_t *marks,
-                         struct mapping *mappings, int32_t *depth)
+static void mark_symbols(const struct pack_elf *elf, uint32_t size, uint8_t *marks, struct mapping *mappings,
+                         int32_t *depth)
 {
     uint32_t count = 0;
     for (uint32_t i = 1; i < elf->symbol_count; i++) {
@@ -47,7 +47,7 @@ static void mark_symbols(const struct pack_elf *elf, const struct pack_image *im
         if ((!mapping && !function) || s.section >= SHN_LORESERVE || !pack_elf_section(elf, s.section, &in) ||
             !pack_elf_load_address(elf, &in, &lma))
             continue;
-        uint32_t into = (s.value & ~1u) - in.address, from = lma - FOTA_LINK_ADDRESS + into;
+        uint32_t into = (s.value & ~1u) - in.address, from = lma - elf->low + into;
         if (into >= in.size)
             continue;
         uint32_t room = in.size - into;
@@ -66,7 +66,7 @@ static void mark_symbols(const struct pack_elf *elf, const struct pack_image *im
             marks[at] |= MARK_THUMB;
     }
     int32_t inside = 0;
-    for (uint32_t i = 0; i < image->size; i++) {
+    for (uint32_t i = 0; i < size; i++) {
         inside += depth[i];
         if (inside > 0)
             marks[i] |= MARK_FUNCTION;
@@ -78,26 +78,26 @@ static bool is_code(uint8_t marks)
     return (marks & (MARK_THUMB | MARK_FUNCTION)) == (MARK_THUMB | MARK_FUNCTION);
 }
 
-static int mark_code(const struct pack_elf *elf, const struct pack_image *image, uint8_t *marks,
-                     struct pack_message *error)
+int pack_mark_code(const struct pack_elf *elf, const uint8_t *code, uint32_t size, uint8_t *marks,
+                   struct pack_message *error)
 {
     struct mapping *mappings = malloc(((size_t) elf->symbol_count + 1u) * sizeof *mappings);
-    int32_t *depth = calloc((size_t) image->size + 1u, sizeof *depth);
+    int32_t *depth = calloc((size_t) size + 1u, sizeof *depth);
     if (mappings != NULL && depth != NULL)
-        mark_symbols(elf, image, marks, mappings, depth);
+        mark_symbols(elf, size, marks, mappings, depth);
     bool done = mappings != NULL && depth != NULL;
     free(mappings);
     free(depth);
-    for (uint32_t i = 0; i + 4u <= image->size;) {
+    for (uint32_t i = 0; i + 4u <= size;) {
         if (!is_code(marks[i])) {
             i += 2u;
             continue;
         }
-        uint32_t first = fota_get16(image->code + i), second = fota_get16(image->code + i + 2u);
+        uint32_t first = fota_get16(code + i), second = fota_get16(code + i + 2u);
         i += first >> 11 >= 0x1Du ? 4u : 2u;                   /* ARMv7-M ARM A5.1 */
         if (first != 0xE8DFu || (second & 0xFFE0u) != 0xF000u) /* TBB, TBH relative to the PC: A7.7.182 */
             continue;
-        for (; i < image->size && (marks[i] & (MARK_THUMB | MARK_FUNCTION)) == MARK_FUNCTION; i++)
+        for (; i < size && (marks[i] & (MARK_THUMB | MARK_FUNCTION)) == MARK_FUNCTION; i++)
             marks[i] |= MARK_THUMB;
         i = (i + 1u) & ~1u;
     }
@@ -120,7 +120,7 @@ static bool is_suspect(const uint8_t *marks, uint32_t i)
 
 int pack_search(const struct pack_elf *elf, const struct pack_image *image, uint8_t *marks, struct pack_message *error)
 {
-    int e = mark_code(elf, image, marks, error);
+    int e = pack_mark_code(elf, image->code, image->size, marks, error);
     if (e != FOTA_OK)
         return e;
     for (uint32_t i = 0; i + 4u <= image->size; i++) {
@@ -129,13 +129,15 @@ int pack_search(const struct pack_elf *elf, const struct pack_image *image, uint
             continue;
         char place[200];
         pack_elf_describe(elf, FOTA_LINK_ADDRESS + i, place, sizeof place);
-        return pack_fail(error, FOTA_E_RELOCATION,
-                         "%s: the word 0x%08" PRIx32 " at 0x%08" PRIx32
-                         " (%s) looks like an address in slot A, but no relocation covers it (a veneer of "
-                         "the linker, a LONG() of the "
-                         "linker script, a number used as an address): " PACK_TWO_LINKS
-                         "; or, if it is no address, say --allow-word 0x%08" PRIx32,
-                         elf->name, value, FOTA_LINK_ADDRESS + i, place, FOTA_LINK_ADDRESS + i);
+        e = pack_fail(error, FOTA_E_RELOCATION,
+                      "%s: the word 0x%08" PRIx32 " at 0x%08" PRIx32
+                      " (%s) looks like an address in slot A, but no relocation covers it (a veneer of "
+                      "the linker, a LONG() of the "
+                      "linker script, a number used as an address): " PACK_TWO_LINKS
+                      "; or, if it is no address, say --allow-word 0x%08" PRIx32,
+                      elf->name, value, FOTA_LINK_ADDRESS + i, place, FOTA_LINK_ADDRESS + i);
+        error->word = FOTA_LINK_ADDRESS + i;
+        return e;
     }
     return FOTA_OK;
 }

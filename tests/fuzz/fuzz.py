@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 import figures  # noqa: E402
 
-LARGEST = {"image": 65536, "package": 16384, "http": 16384, "journal": 4096, "install": 1024, "push": 4096}
+LARGEST = {"image": 65536, "elf": 65536, "package": 16384, "http": 16384, "journal": 4096, "install": 1024, "push": 4096}
 ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1", UBSAN_OPTIONS="print_stacktrace=1")
 
 

