@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench examples \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -25,6 +25,11 @@ $(B)/build.ninja: CMakeLists.txt | need
 
 build: need $(B)/build.ninja ## build all programs: build/{board,cli,gateway,hub} for the host, build/target for the Arm
 	@cmake --build $(B)
+
+examples: need $(B)/build.ninja ## build target/examples; FREERTOS_DIR= and STM32CUBE_DIR= are for those on FreeRTOS and on ST's HAL
+	@cmake -S . -B $(B) -DFREERTOS_DIR=$(abspath $(FREERTOS_DIR)) -DSTM32CUBE_DIR=$(abspath $(STM32CUBE_DIR)) > /dev/null && cmake --build $(B) --target target
+	@[ -n "$(FREERTOS_DIR)" ] || echo "skipped: freertos, without FREERTOS_DIR=..."
+	@[ -n "$(STM32CUBE_DIR)" ] || echo "skipped: hal on ST's own HAL, without STM32CUBE_DIR=...; it was built on that of tests/system/hal"
 
 asan: need ## build with AddressSanitizer and UBSan, for the unit tests
 	@[ -f $(B)/asan/build.ninja ] || cmake -G Ninja -S . -B $(B)/asan -DCMAKE_BUILD_TYPE=Debug -DFOTA_SANITIZE=ON -DFOTA_TARGET=OFF > /dev/null
@@ -49,10 +54,11 @@ test-system: build ## end to end: the real programs, the Arm binaries on the boa
 test-console: console ## the console's own tests
 	@cd console && npm test
 
-test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once)
+test-browser: build console ## the page in headless Chromium: each part, then the whole way (demo-once), and with each example
 	@FOTA_BUILD=$(abspath $(B)) node --test tests/browser/console.test.js
 	@demo/demo.py --once --build $(B)
 	@demo/s3.py --once --build $(B)
+	@tests/browser/examples.py --build $(B)
 
 powercut: build ## the supply cut at every flash operation of updates, and again in the recoveries: 200 000 cuts, an hour
 	@tests/powercut/campaign.py --build $(B)

@@ -97,6 +97,12 @@ def start_console(bench, stack, run, hub_url, broker, token, password, port):
     return wait_until(address, 90, "the console")
 
 
+def use_page(url, password, folder, steps, picture=None):
+    """Updates through the page, in a headless browser (once.js says what a step is). @return 0 when all went as wanted."""
+    job = {"url": url, "user": USER, "password": password, "folder": folder, "steps": steps, "picture": picture}
+    return subprocess.run(["node", os.path.join(HERE, "once.js"), json.dumps(job)]).returncode
+
+
 def own_folder(run):
     """An empty folder for this run alone; what is returned holds it."""
     lock = open(run + ".lock", "w", encoding="utf-8")
@@ -151,9 +157,10 @@ def main():
                   f"            {packages['bad']}  (never confirms)\n  broker    {broker.address()}   gateway {GATEWAY}, device {DEVICE}\n"
                   f"  board     {tty}\n            {control}  (its control socket: docs/board.md)\n  logs      {run}\n", flush=True)
             if a.once:
-                job = {"url": url, "user": USER, "password": password, "device": f"{GATEWAY}/{DEVICE}", "folder": bench.folder,
-                       "picture": a.picture and os.path.abspath(a.picture), **packages}
-                status = subprocess.run(["node", os.path.join(HERE, "once.js"), json.dumps(job)]).returncode
+                status = use_page(url, password, bench.folder, [
+                    {"device": f"{GATEWAY}/{DEVICE}", "file": packages["good"], "wanted": "confirmed", "version": "1.1.0"},
+                    {"device": f"{GATEWAY}/{DEVICE}", "file": packages["bad"], "wanted": "rolled-back", "version": "1.1.0", "says": "did not confirm"}],
+                    a.picture and os.path.abspath(a.picture))
                 if status != 0:
                     print(f"demo-once failed; the logs are in {run}", file=sys.stderr)
                 else:

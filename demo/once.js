@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT
 'use strict';
-/** What a person would do with the page, by a headless browser: a good update, then a bad one. Prints every state with its time. */
+/**
+ * What a person would do with the page, by a headless browser: one update after the other. Prints every state with its time.
+ * usage: once.js '{"url", "user", "password", "folder", "picture", "steps": [{"device", "file", "wanted", "version", "says"}]}'
+ * wanted: the state in the end; version: what the page shows then; says: a part of what it says.
+ */
 const path = require('node:path');
 const { launch, login, upload, start, waitState, screenshot } = require('../tests/browser/page');
 
 const LIMIT_MS = 120000;
 
-async function update(page, job, file, wanted) {
+async function update(page, job, { device, file, wanted, version, says = '' }) {
+    await waitState(page, device, ['idle', 'confirmed', 'rolled-back'], 30000);
     const release = await upload(page, file);
     if (!release.ok) throw new Error(`the page did not take ${path.basename(file)}: ${release.text}`);
     const begun = Date.now();
-    const before = await page.locator('[data-testid="device-row"]').first().getAttribute('data-job');
-    const said = await start(page, { device: job.device, sha256: release.sha256 });
+    const before = await page.locator(`[data-testid="device-row"][data-device="${device}"]`).getAttribute('data-job');
+    const said = await start(page, { device, sha256: release.sha256 });
     if (!said.ok) throw new Error(`the page did not start ${release.version}: ${said.text}`);
     const seen = [];
     let picture = job.picture;
     job.picture = '';
-    const end = await waitState(page, job.device, ['confirmed', 'rolled-back', 'failed'], LIMIT_MS, async (s) => {
+    const end = await waitState(page, device, ['confirmed', 'rolled-back', 'failed'], LIMIT_MS, async (s) => {
         if (picture && s.state === 'write' && s.percent >= 40) {
             const file = picture;
             picture = '';
@@ -32,7 +37,9 @@ async function update(page, job, file, wanted) {
     for (const state of ['download', 'write', 'verify', 'jump']) {
         if (!seen.includes(state)) console.log(`          (${state} passed between two looks)`);
     }
-    return end;
+    if (end.version !== version) throw new Error(`the page shows version ${end.version} on ${device}, it should be ${version}`);
+    if (!end.text.includes(says)) throw new Error(`the page says "${end.text}" of ${device}, without "${says}"`);
+    await screenshot(page, path.join(job.folder, `${end.state}.png`));
 }
 
 async function main() {
@@ -41,13 +48,9 @@ async function main() {
     const { page } = browser;
     try {
         await login(page, job.url, job.user, job.password);
-        await waitState(page, job.device, ['idle'], 30000);
-        const good = await update(page, job, job.good, 'confirmed');
-        await screenshot(page, path.join(job.folder, 'confirmed.png'));
-        const bad = await update(page, job, job.bad, 'rolled-back');
-        await screenshot(page, path.join(job.folder, 'rolled-back.png'));
-        if (good.version !== '1.1.0' || bad.version !== '1.1.0') {
-            throw new Error(`the page shows version ${good.version}, then ${bad.version}; both should be 1.1.0`);
+        for (const step of job.steps) {
+            if (job.steps.some((other) => other.device !== step.device)) console.log(`  ${step.device}`);
+            await update(page, job, step);
         }
         if (browser.errors.length > 0) throw new Error(`errors in the page:\n${browser.errors.join('\n')}`);
         console.log(`  screenshots: ${path.join(job.folder, 'confirmed.png')}, rolled-back.png`);
@@ -60,6 +63,6 @@ async function main() {
 }
 
 main().catch((err) => {
-    console.error(`demo-once: ${err.message}`);
+    console.error(`page: ${err.message}`);
     process.exit(1);
 });

@@ -20,7 +20,7 @@ RAM = 131072
 # what a call through a pointer may reach in the bootloader (target/bootloader/main.c, target/chip/flash.c)
 POINTERS = {"->read(": ["flash_read"], "->program(": ["flash_program"], "->erase(": ["flash_erase"],
             "view->check(": ["check_slot"], "->send(": ["link_send"], "->reboot(": ["link_reboot"], "->baud(": ["link_baud"],
-            "chip_flash_idle(": [], "->may_reboot(": [], "->install(": ["fota_server_install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
+            "chip_flash_idle(": [], "->may_reboot(": [], "->install(": ["install"], "driver->position(": ["write_position"], "driver->ready(": ["ready"],
             "driver->go(": ["go"], "driver->flush(": ["flush"]}
 # the same in the agent (target/agent); the application's callbacks are its own affair
 AGENT_POINTERS = {"chip_flash_idle(": [], "agent->port->": [], "port->peek(": [], "port->take(": [], "port->idle(": [], "port->now_ms(": [], "hooks->may(": [], "hooks->done(": [],

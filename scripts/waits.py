@@ -24,7 +24,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOOPS = ("ForStmt", "WhileStmt", "DoStmt")
 ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=")
 MOST = 1 << 30  # polls: more is no limit
-SLEEPS = ("chip_wait_for_interrupt",)  # what an endless loop that looks at hardware calls in every round
+SLEEPS = ("chip_wait_for_interrupt", "HAL_PWR_EnterSLEEPMode", "vTaskDelay")  # what an endless loop that looks at hardware calls in every round
 
 
 # --- the tree -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 /** @file cmd_status.c `fota status`: what the device says of itself. */
 #include "device.h"
 
+#include "gw/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,14 +48,14 @@ static const char *trial_name(unsigned trial)
 /* Where the last fault was, where that is known. */
 static void add_fault(cJSON *o, const struct fota_link_info *i)
 {
-    char hex[2][11];
+    char pc[GW_ADDRESS_TEXT], lr[GW_ADDRESS_TEXT];
     if (i->fault_pc == 0)
         return;
-    (void) snprintf(hex[0], sizeof hex[0], "0x%08" PRIx32, i->fault_pc);
-    (void) snprintf(hex[1], sizeof hex[1], "0x%08" PRIx32, i->fault_lr);
+    gw_address_text(i->fault_pc, pc);
+    gw_address_text(i->fault_lr, lr);
     cJSON *fault = cJSON_AddObjectToObject(o, "fault");
-    cJSON_AddStringToObject(fault, "pc", hex[0]);
-    cJSON_AddStringToObject(fault, "lr", hex[1]);
+    cJSON_AddStringToObject(fault, "pc", pc);
+    cJSON_AddStringToObject(fault, "lr", lr);
 }
 
 static int print_json(const struct gw_push *push)

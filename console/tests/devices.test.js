@@ -50,6 +50,14 @@ test('the trail keeps every state of a job, and starts anew with the next', () =
     assert.ok(row(table).trail.length <= 16);
 });
 
+test('where a fault was is taken over as addresses only', () => {
+    const table = live();
+    const told = (seq, fault) => { table.message('fota/v1/gw1/b1/state', state(seq, { info: { fault } })); return row(table).fault; };
+    assert.deepEqual(told(1, { pc: '0x08060932', lr: '0x08060567', more: 1 }), { pc: '0x08060932', lr: '0x08060567' });
+    assert.equal(told(2, undefined), null);
+    [null, 7, {}, { pc: '0x08060932' }, { pc: '<b>', lr: '0x08060567' }, { pc: '0x080609321', lr: '0x08060567' }].forEach((bad, i) => assert.equal(told(3 + i, bad), null));
+});
+
 test('what is not in the contract is ignored', () => {
     const table = live();
     for (const [topic, payload] of [

@@ -197,6 +197,8 @@ int fota_install_conclude(struct fota_installer *in, const struct fota_slot_hash
     error = check_code(in, hash);
     if (error == FOTA_OK) /* fails where an earlier attempt left the header of another signature: then begin anew */
         error = flash->program(flash->ctx, fota_slot_base(in->slot), &in->header, FOTA_HEADER_SIZE);
+    if (error == FOTA_E_SUPPLY) /* nothing was written: it is for the gateway to ask again */
+        return error;
     if (error != FOTA_OK) {
         give_up(in, error);
         return error;

@@ -127,6 +127,11 @@ static void install_later(struct fota_server *server, const struct fota_frame *r
         fota_server_progress(server, request, FOTA_E_LATER);
     else
         fota_server_respond(server, request, FOTA_E_LATER, NULL, 0);
+    if (sim->switches && server->installer->state == FOTA_INSTALL_COMPLETE) {
+        sim->out.tail = sim->out.head;
+        sim->rebooting = true;
+        sim->reboot_at = sim->now + 5u;
+    }
 }
 
 static void port_reboot(void *ctx, unsigned where)

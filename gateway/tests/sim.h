@@ -42,7 +42,8 @@ struct sim {
     /* so many times such an application asks to wait, for each request (enum fota_link_type); STATUS: says that it does
      */
     unsigned later[FOTA_LINK_BAUD];
-    bool fixed_baud;     /* a bootloader of before BAUD */
+    bool switches;   /* such an application resets by itself as soon as an image is whole, before its answer is out */
+    bool fixed_baud; /* a bootloader of before BAUD */
     uint32_t baud_limit; /* the device cannot make higher ones; 0: any */
     uint32_t host_baud;  /* of the other end; 0: always fits */
     /* what a test reads */

@@ -405,12 +405,66 @@ static void a_wait_is_cancelled_or_avoided(void **state)
     finish(b, 5000);
     assert_string_equal(b->push.reason, "cancelled");
     assert_int_equal(b->sim.resets, resets);
+    assert_int_equal(b->sim.installer.state, FOTA_INSTALL_IDLE); /* it does not go on alone */
     b->push.ports.loader_only = true;
+    b->sim.later[FOTA_LINK_REBOOT] = 20; /* its moment for the bootloader is its own, too */
     start(b);
     finish(b, 60000);
     assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+    assert_int_equal(b->sim.later[FOTA_LINK_REBOOT], 0);
     assert_int_equal(b->sim.resets, resets + 2u);
+    assert_int_equal(b->sim.nrst_pulses, 0);
     bench_free(b);
+}
+
+/* Whoever reset it: the new image runs, and nobody asks it for a reset once more. */
+static void a_reset_while_the_switch_is_put_off(void **state)
+{
+    struct bench *b = bench_with_agent();
+    unsigned resets = b->sim.resets;
+
+    (void) state;
+    b->sim.later[FOTA_LINK_REBOOT] = UINT_MAX;
+    start(b);
+    run(b, 30000);
+    assert_int_equal(b->push.state, GW_PUSH_JUMP);
+    assert_int_equal(b->sim.resets, resets);
+    sim_reset(&b->sim, FOTA_RESET_OTHER);
+    finish(b, 10000);
+    assert_int_equal(b->push.outcome, GW_PUSH_CONFIRMED);
+    assert_int_equal(b->sim.resets, resets + 1u);
+    bench_free(b);
+}
+
+/* The answer to FINISH is lost, and what answers next is the new image, in its trial or after it: it is not installed
+ * once more, and its end is told as it is. */
+static void the_last_answer_is_lost(void **state)
+{
+    static const struct {
+        enum sim_app app;
+        uint32_t confirm_ms;
+        enum gw_push_outcome outcome;
+        const char *reason;
+    } cases[] = {{SIM_GOOD, 400, GW_PUSH_CONFIRMED, ""},
+                 {SIM_GOOD, 15000, GW_PUSH_CONFIRMED, ""},
+                 {SIM_NEVER, 0, GW_PUSH_ROLLED_BACK, "deadline"},
+                 {SIM_FAULT, 0, GW_PUSH_ROLLED_BACK, "fault"}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench *b = bench_with_agent();
+
+        b->sim.switches = true;
+        b->sim.confirm_ms = cases[i].confirm_ms;
+        make_package(b, 1, cases[i].app, 61236, 1, 20000);
+        b->sim.erases = 0;
+        start(b);
+        finish(b, 200000);
+        assert_int_equal(b->push.outcome, cases[i].outcome);
+        assert_string_equal(b->push.reason, cases[i].reason);
+        assert_int_equal(b->sim.erases, 1); /* slot B begins with a large sector: written once */
+        bench_free(b);
+    }
 }
 
 /* Another peer on the line, or what is left of another time: it is not the device that speaks so. */
@@ -1261,6 +1315,8 @@ int main(void)
         cmocka_unit_test(an_application_installs_while_it_runs),
         cmocka_unit_test(a_wait_without_an_end_is_given_up),
         cmocka_unit_test(a_wait_is_cancelled_or_avoided),
+        cmocka_unit_test(a_reset_while_the_switch_is_put_off),
+        cmocka_unit_test(the_last_answer_is_lost),
         cmocka_unit_test(frames_of_another_version_are_noise),
         cmocka_unit_test(a_device_of_another_version_is_told_so),
         cmocka_unit_test(force_writes_again),

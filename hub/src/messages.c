@@ -271,13 +271,32 @@ static int keep_target(const struct reader *r, cJSON *kept)
     return keep_text(r, kept, "slot", 1, valid_slot);
 }
 
+static bool valid_address(const char *text)
+{
+    return strlen(text) == 10 && strncmp(text, "0x", 2) == 0 && strspn(text + 2, "0123456789abcdefABCDEF") == 8;
+}
+
+static int keep_fault(const struct reader *r, cJSON *kept)
+{
+    const cJSON *value = member_of(r, "fault");
+    if (value == NULL)
+        return 0;
+    if (!cJSON_IsObject(value))
+        return complain(r, "fault", value, "an object");
+    struct reader inner = {value, "info.fault.", r->why};
+    cJSON *fault = cJSON_AddObjectToObject(kept, "fault");
+    int rc = keep_text(&inner, fault, "pc", 10, valid_address);
+    return rc == 0 ? keep_text(&inner, fault, "lr", 10, valid_address) : rc;
+}
+
 static int keep_info(const struct reader *r, cJSON *kept)
 {
     if (keep_text(r, kept, "product", 36, NULL) != 0 || keep_integer(r, kept, "hw", 65535) != 0 ||
         keep_text(r, kept, "uid", 24, NULL) != 0 || keep_integer(r, kept, "floor", 4294967295.0) != 0 ||
-        keep_text(r, kept, "mode", 16, NULL) != 0)
+        keep_text(r, kept, "mode", 16, NULL) != 0 || keep_text(r, kept, "trial", 16, NULL) != 0 ||
+        keep_text(r, kept, "bootloader", HUB_VERSION_MAX, NULL) != 0)
         return -1;
-    return keep_text(r, kept, "bootloader", HUB_VERSION_MAX, NULL);
+    return keep_fault(r, kept);
 }
 
 static int read_object(const struct reader *r, const char *member, const char *within,

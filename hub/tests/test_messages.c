@@ -72,7 +72,8 @@ static void state_complete(void **state)
         "\",\"slot\":\"A\",\"confirmed\":true,\"target\":{\"version\":\"1.1.0\",\"sha256\":\"" DIGEST
         "\",\"slot\":\"B\",\"later\":[1]},\"info\":{\"product\":\"5a010203-0405-4607-8809-0a0b0c0d0e0f\",\"hw\":1,"
         "\"floor\":4294967295,"
-        "\"mode\":\"bootloader\",\"bootloader\":\"0.1.0\"},\"unknown\":{}}\n";
+        "\"mode\":\"bootloader\",\"bootloader\":\"0.1.0\",\"trial\":\"none\",\"fault\":{\"lr\":\"0x08060567\",\"pc\":"
+        "\"0x08060932\",\"sp\":1}},\"unknown\":{}}\n";
     assert_int_equal(hub_state_parse(text, strlen(text), &d, version, why), 0);
     assert_int_equal(d.seq, 1795228800456);
     assert_string_equal(d.state, "rolled-back");
@@ -86,7 +87,8 @@ static void state_complete(void **state)
     assert_string_equal(d.target, "{\"version\":\"1.1.0\",\"sha256\":\"" DIGEST "\",\"slot\":\"B\"}");
     assert_string_equal(d.info,
                         "{\"product\":\"5a010203-0405-4607-8809-0a0b0c0d0e0f\",\"hw\":1,\"floor\":4294967295,"
-                        "\"mode\":\"bootloader\",\"bootloader\":\"0.1.0\"}");
+                        "\"mode\":\"bootloader\",\"trial\":\"none\",\"bootloader\":\"0.1.0\",\"fault\":{\"pc\":"
+                        "\"0x08060932\",\"lr\":\"0x08060567\"}}");
     assert_string_equal(version, "1.1.0");
 }
 
@@ -129,6 +131,9 @@ static void state_wrong(void **state)
         {"{\"v\":1,\"seq\":1,\"state\":\"idle\",\"target\":[]}", "target is []"},
         {"{\"v\":1,\"seq\":1,\"state\":\"idle\",\"target\":{\"slot\":\"Z\"}}", "target.slot is \"Z\""},
         {"{\"v\":1,\"seq\":1,\"state\":\"idle\",\"info\":{\"hw\":70000}}", "info.hw is 70000"},
+        {"{\"v\":1,\"seq\":1,\"state\":\"idle\",\"info\":{\"fault\":7}}", "info.fault is 7"},
+        {"{\"v\":1,\"seq\":1,\"state\":\"idle\",\"info\":{\"fault\":{\"pc\":\"0x8004\"}}}",
+         "info.fault.pc is \"0x8004\""},
         {"{\"v\":1,\"seq\":1,\"state\":\"idle\"} x", "not one JSON object"},
         {"[1]", "not one JSON object"},
         {"nonsense", "not one JSON object"},

@@ -47,7 +47,7 @@ static void link_send(void *ctx, const uint8_t *data, size_t length)
     struct fota_agent_line *line = ctx;
     const struct fota_agent *agent = line->agent;
 
-    line->sent_ms = agent->port->now_ms(agent->port->ctx);
+    line->busy = false;
     agent->port->send(agent->port->ctx, (unsigned) (line - agent->line), data, length);
 }
 
@@ -152,12 +152,17 @@ void fota_agent_receive(struct fota_agent *agent, unsigned line, const uint8_t *
         (void) fota_server_feed(&agent->line[line].server, data, length);
 }
 
-/* An answer may still be on its way; one that never gets out is given up. */
-static bool can_answer(const struct fota_agent *agent, unsigned n)
+/* An answer, or something else, may still be on its way; what never gets out is not waited for. */
+static bool can_answer(struct fota_agent *agent, unsigned n)
 {
     const struct fota_agent_port *port = agent->port;
+    struct fota_agent_line *line = &agent->line[n];
+    bool free = port->idle == NULL || port->idle(port->ctx, n);
 
-    return port->idle == NULL || port->idle(port->ctx, n) || port->now_ms(port->ctx) - agent->line[n].sent_ms > SEND_MS;
+    if (!free && !line->busy)
+        line->busy_ms = port->now_ms(port->ctx);
+    line->busy = !free;
+    return free || port->now_ms(port->ctx) - line->busy_ms > SEND_MS;
 }
 
 bool fota_agent_poll(struct fota_agent *agent)
@@ -215,7 +220,8 @@ static bool in_ram(const uint32_t *frame)
     return (at & 3u) == 0 && (at - RAM_BASE <= RAM_SIZE - FRAME_SIZE || at - CCM_BASE <= CCM_SIZE - FRAME_SIZE);
 }
 
-_Noreturn void fota_agent_fault(const uint32_t *frame)
+/* The handlers call it in assembly: link-time optimization does not see that. */
+__attribute__((used)) _Noreturn void fota_agent_fault(const uint32_t *frame)
 {
     bool known = in_ram(frame);
 

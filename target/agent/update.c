@@ -69,6 +69,7 @@ static void begin(struct fota_server *server, const struct fota_frame *request)
         return;
     }
     waits(agent, 0);
+    u->failed = FOTA_OK;
     fota_slot_hash_begin(&u->hash, true);
     for (unsigned i = 0; i < FOTA_AGENT_LINES; i++) /* what came over another line is over */
         agent->line[i].server.session += &agent->line[i].server != server;
@@ -85,8 +86,9 @@ static void data(struct fota_server *server, const struct fota_frame *request)
     if (request->session == server->session && request->length > DATA_HEAD &&
         fota_get32(request->payload) == u->installer.next)
         while ((sector = fota_install_erases(&u->installer, (uint32_t) request->length - DATA_HEAD)) != 0) {
-            int error = erase(agent, sector);
+            int error = u->failed != FOTA_OK ? u->failed : erase(agent, sector);
 
+            u->failed = FOTA_OK;
             if (error == FOTA_E_LATER)
                 fota_server_progress(server, request, error);
             else if (error != FOTA_OK)
@@ -140,21 +142,31 @@ static int may_reboot(void *ctx, unsigned where)
     return may(line->agent->update, FOTA_WORK_SWITCH, 0) ? FOTA_OK : FOTA_E_LATER;
 }
 
+/* An erase that was put off. */
+static void erase_now(struct fota_agent *agent)
+{
+    int error = erase(agent, agent->update->wanted);
+
+    if (error != FOTA_E_LATER)
+        agent->update->failed = error;
+}
+
 /* What was written is hashed while nothing else comes. @return whether more of that is to be done. */
 static bool step(struct fota_agent *agent, bool served)
 {
     struct fota_agent_update *u = agent->update;
     const struct fota_installer *in = &u->installer;
+    bool more = u->hash.done < in->next && in->next >= sizeof u->hash.vectors;
 
     if (in->state != FOTA_INSTALL_RECEIVING) {
         waits(agent, 0);
         return false;
     }
     if (u->wanted != 0)
-        (void) erase(agent, u->wanted); /* an error is met again by the next DATA */
-    else if (!served && u->hash.done < in->next)
+        erase_now(agent);
+    else if (!served && more)
         (void) fota_slot_hash_step(&u->hash, agent->journal.flash, in->slot, in->next, HASH_STEP);
-    return u->hash.done < in->next;
+    return more;
 }
 
 int fota_agent_updates(struct fota_agent *agent, struct fota_agent_update *update, const struct fota_agent_hooks *hooks)

@@ -158,6 +158,14 @@ static void start_lines(void)
         boot.line[LINE_SPI] = &boot.spi.line;
 }
 
+/* What came over one line is over when an image begins over the other. */
+static void install(struct fota_server *server, const struct fota_frame *request)
+{
+    for (unsigned n = 0; request->type == FOTA_LINK_BEGIN && n < LINES; n++)
+        boot.server[n].session += &boot.server[n] != server;
+    fota_server_install(server, request);
+}
+
 static void prepare_server(bool configured)
 {
     struct fota_server *server = &boot.server[LINE_UART];
@@ -168,7 +176,7 @@ static void prepare_server(bool configured)
                       d->slot);
     server->port = &ports[LINE_UART];
     server->journal = &boot.journal;
-    server->install = fota_server_install;
+    server->install = install;
     server->installer = &boot.installer;
     server->window = WINDOW;
     server->session = boot.journal.base + boot.journal.used;

@@ -10,9 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Code that runs from RAM where FOTA_FLASH_IN_RAM is defined: code in flash stands still while that is busy. */
+/** Code that runs from RAM where FOTA_FLASH_IN_RAM is defined: code in flash stands still while that is busy. The
+ * section has the name that the linker scripts of STM32CubeIDE put into RAM. */
 #ifdef FOTA_FLASH_IN_RAM
-#define CHIP_RAM __attribute__((section(".ramfunc"), noinline))
+#define CHIP_RAM __attribute__((section(".RamFunc"), noinline))
 #else
 #define CHIP_RAM
 #endif
@@ -50,7 +51,7 @@ static inline uint32_t clock_cpu_hz(void)
 /** The flash at x32 (needs VDD ≥ 2.7 V). Locked again after each call. */
 extern const struct fota_flash chip_flash;
 /** Called again and again while the flash is busy, some thousand times a second; NULL: nobody is. Of use only where
- * FOTA_FLASH_IN_RAM is defined. It must lie in RAM itself (.ramfunc), and touch nothing in flash. */
+ * FOTA_FLASH_IN_RAM is defined. It must lie in RAM itself (.RamFunc), and touch nothing in flash. */
 extern void (*chip_flash_idle)(void);
 
 /* --- line.c ----------------------------------------------------------------------------------------------------- */

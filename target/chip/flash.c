@@ -27,22 +27,36 @@ CHIP_RAM static bool wait(void)
     return false;
 }
 
-/* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector is left as it was, it may be the
- * application's. */
-static bool supply_good(void)
+/* Set the voltage detector. @return whether the supply is above its threshold, once it has settled. */
+static bool detect(uint32_t cr)
 {
-    uint32_t enabled = RCC->APB1ENR, detector;
-    bool good;
-
-    RCC->APB1ENR = enabled | RCC_APB1_PWR;
-    (void) RCC->APB1ENR;
-    detector = PWR->CR;
-    PWR->CR = (detector & ~PWR_CR_PLS) | PWR_CR_PLS_2V7 | PWR_CR_PVDE;
+    PWR->CR = cr;
     for (unsigned i = 0; i < PVD_POLLS; i++)
         (void) PWR->CSR;
-    good = (PWR->CSR & PWR_CSR_PVDO) == 0;
-    PWR->CR = detector;
+    return (PWR->CSR & PWR_CSR_PVDO) == 0;
+}
+
+/* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector may be the application's: it is left as
+ * it was, its interrupt does not hear of our threshold, and for these some µs no other interrupt writes what we
+ * write back. */
+static bool supply_good(void)
+{
+    uint32_t primask, enabled, detector, heard, pending;
+    bool good;
+
+    __asm volatile("mrs %0, primask\n\tcpsid i" : "=r"(primask)::"memory");
+    enabled = RCC->APB1ENR;
+    RCC->APB1ENR = enabled | RCC_APB1_PWR;
+    heard = EXTI->IMR;
+    pending = EXTI->PR;
+    EXTI->IMR = heard & ~EXTI_PVD;
+    detector = PWR->CR;
+    good = detect((detector & ~PWR_CR_PLS) | PWR_CR_PLS_2V7 | PWR_CR_PVDE);
+    (void) detect(detector);
+    EXTI->PR = EXTI_PVD & ~pending;
+    EXTI->IMR = heard;
     RCC->APB1ENR = enabled;
+    __asm volatile("msr primask, %0" ::"r"(primask) : "memory");
     return good;
 }
 

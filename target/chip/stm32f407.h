@@ -65,6 +65,7 @@ struct usart_regs {
 #define USART2 ((struct usart_regs *) 0x40004400u)
 #define USART3 ((struct usart_regs *) 0x40004800u)
 #define USART_SR_TC BIT(6)
+#define USART_SR_TXE BIT(7)
 #define USART_CR1_RE BIT(2)
 #define USART_CR1_TE BIT(3)
 #define USART_CR1_UE BIT(13)
@@ -114,6 +115,12 @@ struct pwr_regs {
 #define PWR_CR_PLS (7ul << 5)
 #define PWR_CR_DBP BIT(8)
 #define PWR_CSR_PVDO BIT(2)
+
+struct exti_regs {
+    volatile uint32_t IMR, EMR, RTSR, FTSR, SWIER, PR;
+};
+#define EXTI ((struct exti_regs *) 0x40013C00u) /* RM0090 12.3 */
+#define EXTI_PVD BIT(16)
 
 #define RTC_BACKUP ((volatile uint32_t *) 0x40002850u) /* RM0090 26.6.20: 20 words */
 

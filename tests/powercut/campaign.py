@@ -16,7 +16,7 @@ import figures  # noqa: E402
 from pool import commit_seed, run_all  # noqa: E402
 
 CONFIGS = 6
-CI_SHARE = 0.14
+CI_SHARE = 0.10
 LEAST = {"full": 200000, "ci": 20000}
 LIMIT_S = {"full": 3600, "ci": 600}  # of one part, of which the longest take a tenth of that
 

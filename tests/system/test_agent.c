@@ -179,6 +179,57 @@ static void test_journal_full(void **state)
     rig_destroy(rig);
 }
 
+static void expect_failure(struct rig *rig, const struct pack_buffer *package, const char *reason)
+{
+    assert_int_equal(rig_update(rig, package, false), GW_PUSH_FAILED);
+    assert_string_equal(rig->push.reason, reason);
+}
+
+/* A supply that is too low for the flash, seen by a detector that the application has set to another threshold, too:
+ * its interrupt does not come, it goes on, and the same update is good later. */
+static void test_low_supply(void **state)
+{
+    struct rig *rig = rig_create(NULL);
+    struct pack_buffer first = rig_package(rig, "probe-1.0.0", NULL), next = rig_package(rig, "probe-1.1.0", NULL);
+    struct fota_link_info info;
+
+    (void) state;
+    rig_program(rig, &first);
+    board_power(rig->board, true);
+    assert_true(rig_run_until(rig, "again: 0", 10u * RIG_SECOND));
+    assert_true(board_supply(rig->board, 2500));
+    expect_failure(rig, &next, "supply");
+    assert_true(rig_query(rig, &info));
+    assert_int_equal(info.mode, FOTA_MODE_APPLICATION);
+    assert_true(board_supply(rig->board, 3300));
+    assert_int_equal(rig_update(rig, &next, false), GW_PUSH_CONFIRMED);
+    assert_int_equal(board_counters(rig->board)->rules[BOARD_RULE_FLASH_SUPPLY], 0);
+    pack_buffer_free(&first);
+    pack_buffer_free(&next);
+    rig_destroy(rig);
+}
+
+/* It falls when the image is whole: the image stays good. */
+static void test_low_supply_at_the_end(void **state)
+{
+    struct rig *rig = start("busy-1.0.0", NULL);
+    struct pack_buffer package = rig_package(rig, "busy-1.1.0", NULL);
+
+    (void) state;
+    rig_start(rig, &package, false);
+    while (rig->push.state != GW_PUSH_VERIFY)
+        assert_true(rig_step(rig));
+    assert_true(board_supply(rig->board, 2500));
+    while (rig_step(rig))
+        ;
+    assert_string_equal(rig->push.reason, "supply");
+    assert_true(board_supply(rig->board, 3300));
+    assert_int_equal(rig_update(rig, &package, false), GW_PUSH_CONFIRMED);
+    assert_in_range(rig->push.resumed_at, rig->push.total - FOTA_PROGRESS_STEP, rig->push.total);
+    pack_buffer_free(&package);
+    rig_destroy(rig);
+}
+
 /* --- what is refused -------------------------------------------------------------------------------------------- */
 
 /* @return the status of BEGIN with this header. */
@@ -364,6 +415,8 @@ int main(void)
         cmocka_unit_test(test_device_cut),
         cmocka_unit_test(test_gateway_restarts),
         cmocka_unit_test(test_journal_full),
+        cmocka_unit_test(test_low_supply),
+        cmocka_unit_test(test_low_supply_at_the_end),
         cmocka_unit_test(test_refuses_as_the_bootloader),
         cmocka_unit_test(test_babble),
         cmocka_unit_test(test_confirm),

@@ -20,6 +20,9 @@ const MAX_CHANNELS = 16;
 const MAX_CHANNELS_SHOWN = 50;
 
 const text = (value, max) => (typeof value === 'string' ? value.slice(0, max) : '');
+const ADDRESS = /^0x[0-9a-f]{8}$/i;
+/** Where the device's last fault was: {pc, lr}, or null. */
+const fault = (value) => (value && ADDRESS.test(value.pc) && ADDRESS.test(value.lr) ? { pc: value.pc, lr: value.lr } : null);
 const number = (value) => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null);
 
 class DeviceTable {
@@ -58,7 +61,7 @@ class DeviceTable {
         const key = `${gateway}/${device}`;
         let entry = this.devices.get(key);
         if (!entry && this.devices.size < MAX_DEVICES) {
-            entry = { key, gateway, device, state: 'idle', job: '', reason: '', detail: '', version: '', slot: '', confirmed: null,
+            entry = { key, gateway, device, state: 'idle', job: '', reason: '', detail: '', version: '', slot: '', confirmed: null, fault: null,
                 target: '', product: '', mode: '', percent: null, bytes: null, total: null, rate: null, updated: '', trail: [],
                 hubOnline: false, stateSeq: 0, progressSeq: 0, fromHub: false };
             this.devices.set(key, entry);
@@ -134,6 +137,7 @@ class DeviceTable {
         entry.target = text(body.target && body.target.version, 64);
         entry.product = text(body.info && body.info.product, 40);
         entry.mode = text(body.info && body.info.mode, 32);
+        entry.fault = fault(body.info && body.info.fault);
         entry.updated = time;
     }
 

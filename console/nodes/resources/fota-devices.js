@@ -193,7 +193,7 @@ export const FotaDevices = {
       <tbody>
         <tr v-for="row in rows" :key="row.key" class="device" :class="{ chosen: row.key === page.device }" tabindex="0" @click="choose(row)" @keydown.enter="choose(row)"
             data-testid="device-row" :data-device="row.key" :data-state="row.state" :data-percent="percent(row)" :data-version="row.version" :data-slot="row.slot"
-            :data-online="String(row.online)" :data-job="row.job" :data-reason="row.reason" :data-target="row.target" :data-trail="JSON.stringify(row.trail)" :aria-selected="row.key === page.device">
+            :data-online="String(row.online)" :data-job="row.job" :data-reason="row.reason" :data-fault="row.fault ? JSON.stringify(row.fault) : null" :data-target="row.target" :data-trail="JSON.stringify(row.trail)" :aria-selected="row.key === page.device">
           <td class="c-device"><span class="dot" :class="row.online ? 'ok' : 'off'"></span><b>{{ row.device }}</b>
             <small>{{ row.gateway }} · {{ row.online ? 'online' : 'offline' }}</small></td>
           <td class="c-running"><b>{{ row.version || 'unknown' }}</b> <span class="slot" v-if="row.slot">slot {{ row.slot }}</span>

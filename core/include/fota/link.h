@@ -9,7 +9,7 @@
  * COBS-encoded and ended by 0x00. A sender begins with a 0x00 as well after silence, so that text or noise on
  * the line ends there. A response has the request's type + 0x80 and its tag, and its payload begins with an
  * int16 status (enum fota_error) and two zero bytes; the rest is there only when the status is FOTA_OK (for
- * DATA also with FOTA_E_OFFSET).
+ * DATA also with FOTA_E_OFFSET and FOTA_E_LATER).
  */
 #ifndef FOTA_LINK_H
 #define FOTA_LINK_H

@@ -249,7 +249,8 @@ static void take_info(struct gw_device *d)
         return;
     d->info_count = d->push.info_count;
     if (!d->contact || new->mode != old->mode || new->slot != old->slot || new->confirmed_slot != old->confirmed_slot ||
-        new->trial != old->trial || new->floor != old->floor || new->hw_revision != old->hw_revision ||
+        new->trial != old->trial || new->fault_pc != old->fault_pc || new->fault_lr != old->fault_lr ||
+        new->floor != old->floor || new->hw_revision != old->hw_revision ||
         memcmp(new->identity, old->identity, FOTA_IDENTITY_SIZE) != 0 ||
         memcmp(new->product, old->product, FOTA_PRODUCT_SIZE) != 0 || memcmp(new->uid, old->uid, FOTA_UID_SIZE) != 0)
         d->unpublished = true;

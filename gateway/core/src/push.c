@@ -63,20 +63,34 @@ void push_state(struct gw_push *push, enum gw_push_state state)
 
 void push_end(struct gw_push *push, enum gw_push_outcome outcome, const char *reason, int error)
 {
-    bool in_loader = push->open && push->contact && push->info.mode == FOTA_MODE_BOOTLOADER;
+    bool there = push->open && push->contact;
+    bool in_loader = there && push->info.mode == FOTA_MODE_BOOTLOADER;
     bool asked_in = push->state == GW_PUSH_ENTER || push->state == GW_PUSH_WRITE || push->state == GW_PUSH_VERIFY;
+    bool session = push->session != 0;
+    bool open = there && session && outcome == GW_PUSH_FAILED; /* an application would go on with it by itself */
 
     if (push->state == GW_PUSH_ENDED || push->state == GW_PUSH_LEAVE)
         return;
     push->end_outcome = outcome;
     push->reason = reason;
     push->error = error;
-    if (asked_in && in_loader) { /* it was held in its bootloader: let it go */
+    if (asked_in && (in_loader || open)) {
         push_state(push, GW_PUSH_LEAVE);
-        push_phase(push, push->session != 0 ? PHASE_ABORT : PHASE_LEAVE);
+        push_phase(push, session ? PHASE_ABORT : PHASE_LEAVE);
         return;
     }
     push->outcome = outcome;
+    push_state(push, GW_PUSH_ENDED);
+}
+
+/* The install was ended there, or it does not answer. */
+void push_aborted(struct gw_push *push)
+{
+    if (push->info.mode == FOTA_MODE_BOOTLOADER) {
+        push_phase(push, PHASE_LEAVE); /* it was held in its bootloader: let it go */
+        return;
+    }
+    push->outcome = push->end_outcome;
     push_state(push, GW_PUSH_ENDED);
 }
 
@@ -262,7 +276,7 @@ static void step(struct gw_push *push)
         break;
     case PHASE_ABORT:
         if (!request(push, FOTA_LINK_ABORT, NULL, 0, GW_PUSH_ASK_MS, 1))
-            push_phase(push, PHASE_LEAVE);
+            push_aborted(push);
         break;
     case PHASE_LEAVE:
         (void) request(push, FOTA_LINK_REBOOT, &boot_normal, 1, GW_PUSH_ASK_MS, 0);

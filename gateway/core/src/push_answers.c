@@ -146,6 +146,13 @@ static bool take_progress(struct gw_push *push, const uint8_t *body, size_t leng
     return true;
 }
 
+/* The session is over there: a reset, or another BEGIN. At its own rate it may run what was written already, and be on
+ * its trial; the bootloader alone has another rate. */
+static void begin_again(struct gw_push *push)
+{
+    push_phase(push, push->rate == push_base(push) ? PHASE_ASK : PHASE_BEGIN);
+}
+
 static void moved(struct gw_push *push, const struct fota_link_progress *progress)
 {
     push->next = push->bytes = progress->next;
@@ -175,6 +182,8 @@ static void on_begin(struct gw_push *push, const struct fota_frame *frame, int s
     } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
         push->made_room = true;
         push_phase(push, PHASE_LOADER);
+    } else if (status == FOTA_E_BUSY && push->state != GW_PUSH_ENTER && ++push->rebegins <= GW_PUSH_REBEGIN_LIMIT) {
+        push_phase(push, PHASE_ASK); /* a trial: of this image? */
     } else if (status == FOTA_E_REJECTED) {
         push_detail(push, "the device has rejected this image before%s%s: repair it, or ask for a retry",
                     push_was_rejected(push) ? ", because of " : "",
@@ -217,7 +226,7 @@ static void on_data(struct gw_push *push, const struct fota_frame *frame, int st
     if (!known)
         return; /* of an earlier session, or twice */
     if (status == FOTA_E_SESSION || status == FOTA_E_STATE) {
-        push_phase(push, PHASE_BEGIN);
+        begin_again(push);
     } else if (status == FOTA_E_UNKNOWN) {
         push_phase(push, PHASE_ASK);
     } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
@@ -230,7 +239,7 @@ static void on_data(struct gw_push *push, const struct fota_frame *frame, int st
         push_fail_core(push, "the device could not write", status);
     } else if (frame->session == push->session && take_progress(push, body, length, &progress)) {
         if (progress.state == FOTA_INSTALL_IDLE) {
-            push_phase(push, PHASE_BEGIN);
+            begin_again(push);
             return;
         }
         if (progress.next >= push->next) /* an older answer that was overtaken says nothing new */
@@ -253,10 +262,10 @@ static void on_status(struct gw_push *push, const struct fota_frame *frame, int 
     if (status == FOTA_E_UNKNOWN) {
         push_phase(push, PHASE_ASK);
     } else if (status != FOTA_OK) {
-        push_phase(push, PHASE_BEGIN);
+        begin_again(push);
     } else if (frame->session == push->session && take_progress(push, body, length, &progress)) {
         if (progress.state == FOTA_INSTALL_IDLE) {
-            push_phase(push, PHASE_BEGIN);
+            begin_again(push);
             return;
         }
         if ((progress.flags & FOTA_PROGRESS_WAITS) != 0) {
@@ -280,7 +289,7 @@ static void on_finish(struct gw_push *push, const struct fota_frame *frame, int 
     } else if (status == FOTA_E_LATER) {
         later(push, PHASE_FINISH, GW_PUSH_HASHES_MS);
     } else if (status == FOTA_E_SESSION || status == FOTA_E_STATE) {
-        push_phase(push, PHASE_BEGIN);
+        begin_again(push);
     } else if (status == FOTA_E_INCOMPLETE) {
         push_state(push, GW_PUSH_WRITE);
         push_phase(push, PHASE_STATUS);
@@ -374,13 +383,16 @@ void push_response(struct gw_push *push, const struct fota_frame *frame, int sta
         break;
     case FOTA_LINK_ABORT:
         if (push->phase == PHASE_ABORT)
-            push_phase(push, PHASE_LEAVE);
+            push_aborted(push);
         break;
     case FOTA_LINK_REBOOT:
-        if (push->phase == PHASE_LOADER) {
+        if (push->phase == PHASE_LOADER && status == FOTA_E_LATER) {
+            later(push, PHASE_LOADER, GW_PUSH_LATER_MS);
+        } else if (push->phase == PHASE_LOADER) {
+            push->later_since = 0;
             push_phase(push, PHASE_HELLO);
         } else if (push->phase == PHASE_REBOOT && status == FOTA_E_LATER) {
-            later(push, PHASE_REBOOT, GW_PUSH_LATER_MS);
+            later(push, PHASE_WATCH, GW_PUSH_LATER_MS); /* it may be reset meanwhile: look before asking again */
         } else if (push->phase == PHASE_REBOOT) {
             push->later_since = 0;
             push->trial_since = push->rebooted_at = push_now(push);

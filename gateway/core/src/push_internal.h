@@ -39,6 +39,7 @@ void push_state(struct gw_push *push, enum gw_push_state state);
 void push_fail(struct gw_push *push, const char *reason, int error);
 void push_fail_core(struct gw_push *push, const char *what, int error);
 void push_end(struct gw_push *push, enum gw_push_outcome outcome, const char *reason, int error);
+void push_aborted(struct gw_push *push);
 
 /* push_answers.c */
 /** A good response has arrived; `body` is what follows the status. */

@@ -2,6 +2,8 @@
 /* The trial: REBOOT, then watch until the device itself says how it ended. */
 #include "push_internal.h"
 
+#include "gw/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,11 +41,12 @@ static bool here(const struct gw_push *push)
 static void rolled_back(struct gw_push *push, int reason)
 {
     const struct fota_version *v = &push->info.version;
-    char at[48] = "";
+    char at[48] = "", pc[GW_ADDRESS_TEXT], lr[GW_ADDRESS_TEXT];
 
+    gw_address_text(push->info.fault_pc, pc);
+    gw_address_text(push->info.fault_lr, lr);
     if (reason == FOTA_E_FAULT && push->info.fault_pc != 0)
-        (void) snprintf(at, sizeof at, " at PC 0x%08lx, LR 0x%08lx", (unsigned long) push->info.fault_pc,
-                        (unsigned long) push->info.fault_lr);
+        (void) snprintf(at, sizeof at, " at PC %s, LR %s", pc, lr);
     if (push->info.slot == FOTA_SLOT_NONE)
         push_detail(push, "%s%s; nothing else is bootable, the bootloader waits for an update", fota_error_text(reason),
                     at);

@@ -57,6 +57,18 @@ static const char *slot_name(uint8_t slot)
     return slot == FOTA_SLOT_A ? "A" : slot == FOTA_SLOT_B ? "B" : "";
 }
 
+/* Where the last image that ended in a fault did so. */
+static void add_fault(cJSON *json, const struct fota_link_info *info)
+{
+    cJSON *fault = cJSON_AddObjectToObject(json, "fault");
+    char address[GW_ADDRESS_TEXT];
+
+    gw_address_text(info->fault_pc, address);
+    (void) cJSON_AddStringToObject(fault, "pc", address);
+    gw_address_text(info->fault_lr, address);
+    (void) cJSON_AddStringToObject(fault, "lr", address);
+}
+
 static void add_info(cJSON *json, const struct fota_link_info *info)
 {
     static const char *const trials[] = {"none", "pending", "running"};
@@ -82,6 +94,8 @@ static void add_info(cJSON *json, const struct fota_link_info *info)
     (void) cJSON_AddStringToObject(more, "trial", trials[info->trial <= FOTA_TRIAL_RUNNING ? info->trial : 0]);
     bootloader.build = 0;
     add_version(more, "bootloader", &bootloader);
+    if (info->fault_pc != 0)
+        add_fault(more, info);
 }
 
 static void add_target(cJSON *json, const struct gw_device *d)

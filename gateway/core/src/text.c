@@ -77,6 +77,11 @@ void gw_time_text(uint64_t unix_ms, char text[GW_TIME_TEXT])
     text[GW_TIME_TEXT - 1u] = '\0';
 }
 
+void gw_address_text(uint32_t address, char text[GW_ADDRESS_TEXT])
+{
+    (void) snprintf(text, GW_ADDRESS_TEXT, "0x%08lx", (unsigned long) address);
+}
+
 const char *gw_url_text(const char *url, char *text, size_t capacity)
 {
     size_t length = strcspn(url, "?#");

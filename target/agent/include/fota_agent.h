@@ -2,8 +2,9 @@
 /**
  * @file fota_agent.h
  * The agent inside an application: confirm a trial, feed the watchdog, say what runs, and let the gateway in.
- * No heap, no RTOS, no interrupt; all state lies in one struct that the application owns. Call everything
- * from one thread of control.
+ * No heap, no RTOS, no interrupt; all state lies in one struct that the application owns. Call everything from one
+ * thread of control (a task, or the main loop); fota_confirm() may be called in an interrupt as well, and
+ * fota_request_recovery() and fota_agent_fault() anywhere.
  */
 #ifndef FOTA_AGENT_H
 #define FOTA_AGENT_H
@@ -25,8 +26,8 @@ struct fota_agent_port {
     void (*take)(void *ctx, unsigned line, size_t count);
     /** Send bytes to the gateway; may block. @param line on which the request came. */
     void (*send)(void *ctx, unsigned line, const uint8_t *data, size_t length);
-    /** @return whether send() would wait for nothing: while it would, and for 50 ms at most, requests wait, too. NULL:
-     * always. */
+    /** @return whether send() would wait for nothing: while it would, and for 50 ms at most, a request waits, too.
+     * NULL: always. */
     bool (*idle)(void *ctx, unsigned line);
     /** Wait until what was sent is on the wire; the reset follows. */
     void (*flush)(void *ctx, unsigned line);
@@ -64,6 +65,7 @@ struct fota_agent_update {
     struct fota_installer installer;
     struct fota_slot_hash hash;
     uint8_t wanted; /* sector that the application does not let be erased yet; 0: none */
+    int failed;     /* what such an erase said; told to the next DATA */
 };
 
 struct fota_agent {
@@ -73,7 +75,8 @@ struct fota_agent {
         struct fota_agent *agent;
         struct fota_server_port link;
         struct fota_server server;
-        uint32_t sent_ms; /* when it answered last */
+        uint32_t busy_ms; /* since when a request waits for the line */
+        bool busy;
     } line[FOTA_AGENT_LINES];
     const struct fota_header *image;  /* of the running image */
     struct fota_agent_update *update; /* NULL: images are installed by the bootloader alone */

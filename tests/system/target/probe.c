@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An application for tests of the agent: it calls what an application may call, also where that makes no sense, and
- * prints what came of it. PROBE_RECOVERS: after 3 s it asks for the bootloader, once. */
+ * prints what came of it. PROBE_RECOVERS: after 3 s it asks for the bootloader, once. PROBE_ASTRAY: it reaches into
+ * slot A wherever it runs, as code does whose relocation was missed. */
 #include "fota_agent.h"
 
 #include "chip.h"
@@ -12,6 +13,9 @@
 #define CONFIRM_MS 500u
 #define RECOVER_MS 3000u
 #define WAS_HERE 0x50524F42u
+#define SLOT_A_CODE 0x08004200u
+
+enum astray { ASTRAY_NOT, ASTRAY_READS, ASTRAY_CALLS };
 
 FOTA_APPLICATION(.product = {0x5f, 0x0e, 0x1a, 0x52, 0x7c, 0x34, 0x4b, 0x11, 0x9d, 0x20, 0x61, 0x0b, 0x3a, 0x77, 0x40,
                              0x01},
@@ -106,12 +110,36 @@ static bool on_trial(void)
     return info.trial;
 }
 
+/* A voltage detector of its own, at 2.0 V. Nothing handles its interrupt: where that comes, the application is dead. */
+static void watch_supply(void)
+{
+    RCC->APB1ENR |= RCC_APB1_PWR;
+    PWR->CR |= PWR_CR_PVDE;
+    EXTI->RTSR |= EXTI_PVD;
+    EXTI->FTSR |= EXTI_PVD;
+    EXTI->IMR |= EXTI_PVD;
+    NVIC->ISER[0] = BIT(1);
+}
+
 static void recover_once(void)
 {
     if (backup_read((enum backup_word) 0) == WAS_HERE)
         return;
     backup_write((enum backup_word) 0, WAS_HERE);
     fota_request_recovery();
+}
+
+/* The address is put together, so that no word of the image is one that should have moved with it. */
+static void go_astray(void)
+{
+    uint32_t address = SLOT_A_CODE - FOTA_FLASH_BASE;
+
+    __asm("" : "+r"(address));
+    address += FOTA_FLASH_BASE;
+    if (PROBE_ASTRAY == ASTRAY_READS)
+        (void) *(const volatile uint32_t *) (uintptr_t) address;
+    if (PROBE_ASTRAY == ASTRAY_CALLS)
+        ((void (*)(void))(uintptr_t) (address | 1u))();
 }
 
 int main(void)
@@ -123,6 +151,7 @@ int main(void)
     SYSTICK->LOAD = clock_cpu_hz() / 1000u - 1u;
     SYSTICK->VAL = 0;
     SYSTICK->CTRL = 7u;
+    watch_supply();
     say(on_trial() ? "\r\nprobe on trial\r\n" : "\r\nprobe confirmed\r\n");
     for (;;) { /* endless: an application */
         int noted = in_interrupt;
@@ -134,6 +163,7 @@ int main(void)
             say_result("in an interrupt: ", noted);
             say(on_trial() ? "still on trial\r\n" : "then confirmed\r\n");
             say_result("again: ", fota_confirm(&agent));
+            go_astray();
         }
         if (PROBE_RECOVERS != 0 && milliseconds >= RECOVER_MS)
             recover_once();

@@ -1,0 +1,13 @@
+# What there is to compile for an application, once: read by target/CMakeLists.txt, and in the kit by fota.mk and CMakeLists.txt. One list a line.
+# Paths are those of the kit; in the repository core/ lies beside target/, port/ in target/kit, and the crypto where scripts/fetch-crypto.sh puts it.
+FOTA_AGENT = agent/agent.c agent/update.c chip/wait.c chip/backup.c core/src/boot.c core/src/config.c core/src/crc32.c core/src/header.c core/src/install.c core/src/journal.c core/src/link.c core/src/server.c core/src/server_install.c
+# flash and watchdog: these, or those of port/hal
+FOTA_CHIP = chip/flash.c chip/watchdog.c
+# for applications without drivers of their own
+FOTA_DRIVERS = chip/clock.c chip/dma.c chip/line.c chip/uart.c chip/spi.c
+FOTA_STARTUP = chip/startup.c
+FOTA_HAL = chip/line.c port/hal/fota_hal.c port/hal/fota_hal_spi.c port/hal/fota_hal_flash.c port/hal/fota_hal_watchdog.c
+FOTA_CRYPTO = core/src/crypto.c core/src/sha256_bearssl.c core/src/ecdsa_p256m.c crypto/bearssl/src/hash/sha2small.c crypto/bearssl/src/codec/dec32be.c crypto/bearssl/src/codec/enc32be.c
+FOTA_INCLUDES = agent/include chip core/include
+FOTA_CRYPTO_INCLUDES = crypto/bearssl/inc crypto/bearssl/src crypto/p256-m crypto
+FOTA_CPU = -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16
