@@ -16,7 +16,9 @@ static void idle(void)
 }
 
 __attribute__((section(".vectors"), used, aligned(512))) void (*const vectors[16])(void) = {
-    (void (*)(void)) & stack_top, reset, idle,
+    (void (*)(void)) & stack_top,
+    reset,
+    idle,
 #ifdef NO_FAULT_HANDLER
     idle,
 #else
@@ -37,8 +39,13 @@ __attribute__((section(".vectors"), used, aligned(512))) void (*const vectors[16
 #ifndef PRODUCT
 #define PRODUCT 0x5f
 #endif
-__attribute__((section(".info"), aligned(4), used)) static const struct fota_appinfo info = {
-    .magic = FOTA_APPINFO_MAGIC, .product = {PRODUCT}, .hw_min = HW_MIN, .hw_max = 2, .major = 1, .deadline_ms = DEADLINE};
+__attribute__((section(".info"), aligned(4), used)) static const struct fota_appinfo info = {.magic =
+                                                                                                 FOTA_APPINFO_MAGIC,
+                                                                                             .product = {PRODUCT},
+                                                                                             .hw_min = HW_MIN,
+                                                                                             .hw_max = 2,
+                                                                                             .major = 1,
+                                                                                             .deadline_ms = DEADLINE};
 #endif
 
 /* --- the agent's shell ------------------------------------------------------------------------------------------ */
@@ -121,7 +128,8 @@ KEPT void SystemInit(void)
     SCB->VTOR = VTOR_VALUE;
 #endif
 #ifdef VTOR_PAIR
-    __asm volatile("movw r0, #0xED08\n\tmovt r0, #0xE000\n\tmovs r1, #0\n\tmovt r1, #0x0801\n\tstr r1, [r0]" ::: "r0", "r1");
+    __asm volatile("movw r0, #0xED08\n\tmovt r0, #0xE000\n\tmovs r1, #0\n\tmovt r1, #0x0801\n\tstr r1, [r0]" ::
+                       : "r0", "r1");
 #endif
 #ifdef VTOR_CALL
     NVIC_SetVectorTable(0x08000000u, 0x4000u);

@@ -146,7 +146,7 @@ class Doctor(Scratch):
         self.finds(self.program("product.elf", "-DPRODUCT=0"), "warning", "appinfo", ".product is all zero")
 
     def test_vtor(self):
-        for optimise in ("-O0", "-Og", "-O1", "-O2", "-Os", "-O3"):
+        for optimise in ("-O0", "-Og", "-O2", "-Os"):
             for flags in (["-DVTOR_VALUE=0x08000000"], ["-DVTOR_VALUE=0x08000000", "-DRCC_FIRST"], ["-DVTOR_VALUE=(0x08000000|0xC0000)"], ["-DVTOR_PAIR"]):
                 with self.subTest((optimise, flags)):
                     self.finds(self.program("vtor.elf", optimise, *flags), "error", "vtor", "VTOR is overwritten", "(`SystemInit`+0x",
@@ -204,12 +204,12 @@ class Doctor(Scratch):
         places = [28, 32, 44, 48, 50] + [sections + 40 * n + at for n in range(1, count) for at in (4, 12, 16, 20, 24, 28, 36)]
         segments = u32(good, 28)
         places += [segments + 32 * n + at for n in range(u16(good, 44)) for at in (4, 8, 12, 16)]
-        for place in places:
-            for value in (0, 0xFFFFFFFF, u32(good, place) ^ 0x80000000, u32(good, place) + 4):
-                self.write("bad.elf", put32(good, place, value))
-                r = self.run_fota("doctor", "bad.elf", "--json")
-                self.assertIn(r.returncode, (0, 1), (place, value, r.stderr))
-                json.loads(r.stdout)
+        for n, place in enumerate(places):  # many more: fuzz_elf
+            value = (0, 0xFFFFFFFF, u32(good, place) ^ 0x80000000, u32(good, place) + 4)[n % 4]
+            self.write("bad.elf", put32(good, place, value))
+            r = self.run_fota("doctor", "bad.elf", "--json")
+            self.assertIn(r.returncode, (0, 1), (place, value, r.stderr))
+            json.loads(r.stdout)
 
 
 if __name__ == "__main__":

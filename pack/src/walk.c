@@ -205,7 +205,7 @@ static void straight(struct walk *w, struct walk_item *item)
     static const struct thumb_state nothing;
     uint32_t at = 0;
     for (uint32_t address = item->address;;) {
-        struct thumb_step step;
+        struct thumb_step step = {0};
         if (!locate(w, address, 2, &at) || !is_code(w, at) || (w->marks[at] & MARK_REACHED) != 0)
             return;
         uint16_t first = fota_get16(w->code + at), second = 0;
