@@ -119,7 +119,7 @@ static int package(const struct inspect *i, const struct pack_input *file)
     int e = pack_verify(file, i->keys.key, i->keys.count, NULL, &result, &error);
     number(i, "size", "size", (uint32_t) file->size, " bytes");
     hex(i, "sha256", "SHA-256", result.sha256, FOTA_SHA256_SIZE);
-    if (file->size >= FOTA_HEADER_SIZE && fota_header_decode(file->data, &h) == FOTA_OK) {
+    if (file->size >= FOTA_HEADER_SIZE && fota_header_decode_any(file->data, &h) == FOTA_OK) {
         header(i, &h, file->data);
         signature(i, file->data);
     }
@@ -135,7 +135,7 @@ static int package(const struct inspect *i, const struct pack_input *file)
 static int slot(const struct inspect *i, const struct pack_input *file)
 {
     struct fota_header h;
-    int e = fota_header_decode(file->data, &h);
+    int e = fota_header_decode_any(file->data, &h);
     if (e != FOTA_OK)
         return verdict(i, e, fota_error_text(e));
     header(i, &h, file->data);

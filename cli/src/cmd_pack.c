@@ -121,13 +121,16 @@ int cli_pack(int argc, char **argv)
     static const struct argp argp = {
         .options = pack_option_table,
         .parser = parse,
-        .args_doc = "A.elf [B.elf] | FIRMWARE.bin",
-        .doc = "Make a signed package for both slots of what the linker made.\v" INPUTS_DOC
-               "  FIRMWARE.bin   made by fota bin\n\n"
-               "Product, hardware revisions, version, security counter and deadline come from the application "
-               "(fota/appinfo.h) "
-               "unless they are given here. The package is checked as a gateway does before it is written.\n\n"
-               "Example: fota pack app_a.elf app_b.elf --key release.pem -o app-1.2.3.fota",
+        .args_doc = "A.elf [B.elf] | FIRMWARE.bin | GATEWAY.bin",
+        .doc =
+            "Make a signed package for both slots of what the linker made.\v" INPUTS_DOC
+            "  FIRMWARE.bin   made by fota bin\n"
+            "  GATEWAY.bin    a gateway's own program, made by ESP-IDF; version and security counter come from it, the "
+            "hardware revision is its chip\n\n"
+            "Product, hardware revisions, version, security counter and deadline come from the application "
+            "(fota/appinfo.h) "
+            "unless they are given here. The package is checked as a gateway does before it is written.\n\n"
+            "Example: fota pack app_a.elf app_b.elf --key release.pem -o app-1.2.3.fota",
     };
     struct packing p = {0};
     struct pack_message error = {0};

@@ -97,6 +97,8 @@ void cli_json_header(cJSON *object, const struct fota_header *header)
     cJSON_AddNumberToObject(object, "hw_max", header->hw_max);
     cJSON_AddNumberToObject(object, "counter", header->counter);
     cJSON_AddNumberToObject(object, "image_size", header->image_size);
+    if (header->flags == FOTA_FLAG_GATEWAY)
+        cJSON_AddBoolToObject(object, "gateway", true);
     cJSON_AddNumberToObject(object, "deadline_ms", header->deadline_ms);
     cli_json_hex(object, "key_id", header->key_id, FOTA_KEY_ID_SIZE);
 }
@@ -117,10 +119,14 @@ void cli_print_header(const struct fota_header *h)
     (void) printf("%-18s %u to %u\n", "hardware revision", h->hw_min, h->hw_max);
     (void) printf("%-18s %s\n", "version", version);
     (void) printf("%-18s %" PRIu32 "\n", "security counter", h->counter);
-    (void) printf("%-18s %" PRIu32 " bytes, %" PRIu32 " %% of a slot\n", "code", h->image_size,
-                  (100u * h->image_size + FOTA_CODE_MAX - 1u) / FOTA_CODE_MAX);
-    (void) printf("%-18s 0x%08" PRIx32 " in slot A, 0x%08" PRIx32 " in slot B\n", "linked for", h->link_address,
-                  h->link_address + h->distance);
+    if (h->flags == FOTA_FLAG_GATEWAY) {
+        (void) printf("%-18s %" PRIu32 " bytes, a gateway's own program\n", "code", h->image_size);
+    } else {
+        (void) printf("%-18s %" PRIu32 " bytes, %" PRIu32 " %% of a slot\n", "code", h->image_size,
+                      (100u * h->image_size + FOTA_CODE_MAX - 1u) / FOTA_CODE_MAX);
+        (void) printf("%-18s 0x%08" PRIx32 " in slot A, 0x%08" PRIx32 " in slot B\n", "linked for", h->link_address,
+                      h->link_address + h->distance);
+    }
     (void) printf("%-18s %" PRIu32 ".%03" PRIu32 " s\n", "trial deadline", h->deadline_ms / 1000u,
                   h->deadline_ms % 1000u);
     cli_print_hex("key id", h->key_id, FOTA_KEY_ID_SIZE);

@@ -270,7 +270,7 @@ class Pack(Scratch):
         self.pack_refused(f"f.bin: {len(good) - 1} bytes, but its table says {len(code)} bytes of code and {len(moves)} relocations: "
                           "the file is damaged; make it again with fota bin", "f.bin")
         self.write("f.bin", good)
-        self.pack_refused("f.bin: a firmware.bin holds both slots: give it alone", "f.bin", "a.elf", code=2)
+        self.pack_refused("f.bin: this is a firmware.bin with its relocation table, which is whole: give it alone", "f.bin", "a.elf", code=2)
 
     def test_the_slot_for_a_debug_probe(self):
         header, a, b, _ = unpack_package(self.read("app.fota"))

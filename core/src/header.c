@@ -28,6 +28,25 @@ int fota_header_decode(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *
     return fota_header_check(header);
 }
 
+int fota_header_decode_any(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *header)
+{
+    struct fota_header h;
+
+    memcpy(header, raw, FOTA_HEADER_SIZE);
+    h = *header;
+    if (h.flags == FOTA_FLAG_GATEWAY) { /* what differs; the rest is as for a device */
+        if (h.image_size < 8u || h.image_size > FOTA_GATEWAY_MAX || h.image_size % 4u != 0)
+            return FOTA_E_SIZE;
+        if (h.link_address != 0 || h.distance != 0)
+            return FOTA_E_LINK_ADDRESS;
+        h.flags = 0;
+        h.image_size = FOTA_CODE_MAX;
+        h.link_address = FOTA_LINK_ADDRESS;
+        h.distance = FOTA_SLOT_DISTANCE;
+    }
+    return fota_header_check(&h);
+}
+
 void fota_header_encode(const struct fota_header *header, uint8_t raw[FOTA_HEADER_SIZE])
 {
     struct fota_header h = *header;

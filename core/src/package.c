@@ -37,11 +37,12 @@ static uint32_t part_size(const struct fota_package *p)
 static int header_done(struct fota_package *p)
 {
     struct fota_header header;
-    int error = fota_header_decode(p->buffer.raw, &header);
+    int error = fota_header_decode_any(p->buffer.raw, &header);
 
     if (error != FOTA_OK)
         return error;
     p->image_size = header.image_size;
+    p->moves = header.distance != 0;
     p->state = SECTION;
     return p->sink->header != NULL ? p->sink->header(p->ctx, &header, p->buffer.raw) : FOTA_OK;
 }
@@ -76,7 +77,7 @@ static int block_done(struct fota_package *p)
     payload = FOTA_BLOCK_HEAD + 2u * (uint32_t) p->relocations + p->block;
     if (p->block == 0 || p->block > FOTA_BLOCK_MAX || p->block > p->image_size - p->offset)
         return FOTA_E_SIZE;
-    if (p->relocations > FOTA_BLOCK_RELOCATIONS_MAX)
+    if (p->relocations > (p->moves ? FOTA_BLOCK_RELOCATIONS_MAX : 0u))
         return FOTA_E_RELOCATION;
     if (payload > p->left)
         return FOTA_E_SECTION;

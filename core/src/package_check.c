@@ -26,7 +26,8 @@ static int take_code(void *ctx, uint32_t offset, uint8_t *code, uint32_t length,
         if (slot == FOTA_SLOT_B)
             fota_relocate(code, relocations, count, check->header.distance);
         /* the packer never makes a first block shorter than the vector table's two words */
-        if (offset == 0 && (length < 8u || fota_vectors_check(code, check->header.image_size, slot) != FOTA_OK))
+        if (offset == 0 && check->header.flags == 0 &&
+            (length < 8u || fota_vectors_check(code, check->header.image_size, slot) != FOTA_OK))
             return FOTA_E_VECTORS;
         fota_sha256_update(&check->hash[slot], code, length);
         check->crc[slot] = fota_crc32(check->crc[slot], code, length);

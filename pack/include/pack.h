@@ -126,7 +126,8 @@ struct pack_result {
 
 /** Pack and sign: read the inputs, make the package, check it as a gateway will, write it (atomically).
  *  @param options never NULL. @param inputs paths: one ELF linked with --emit-relocs, two ELFs (slot A, slot
- * B), or one firmware.bin. @param count 1 or 2. @param result filled in when not NULL.
+ * B), one firmware.bin, or the .bin that ESP-IDF made of a gateway. @param count 1 or 2. @param result filled in when
+ * not NULL.
  *  @return FOTA_OK, or the error that `error` describes; then `out_path` has not been touched. */
 int pack_build(const struct pack_options *options, const char *const *inputs, unsigned count,
                const struct pack_key *key, const char *out_path, struct pack_result *result,
@@ -157,6 +158,7 @@ struct pack_image {
     uint32_t count;
     bool has_info;
     struct fota_appinfo info;
+    bool gateway; /* a gateway's own program: no vector table, nothing moves */
 };
 
 /** Make an image of one or two inputs, of any kind that pack_build() takes. Vector table and info block are
@@ -222,6 +224,7 @@ enum pack_kind {
     PACK_KIND_HEX,
     PACK_KIND_SREC,
     PACK_KIND_PEM,
+    PACK_KIND_ESP,  /* an application of ESP-IDF */
     PACK_KIND_BARE, /* looks like a vector table: a bare .bin */
     PACK_KIND_OTHER
 };

@@ -70,6 +70,9 @@ int pack_bin_read(const struct pack_input *input, struct pack_image *image, stru
 
 int pack_bin_make(const struct pack_image *image, struct pack_buffer *out, struct pack_message *error)
 {
+    if (image->gateway)
+        return pack_fail(error, FOTA_E_ARGUMENT,
+                         "a gateway's own program needs no relocation table: give its .bin to fota pack");
     size_t table = (size_t) image->count * 4u;
     *out = (struct pack_buffer){.size = image->size + table + FOTA_BIN_TRAILER};
     out->data = malloc(out->size);

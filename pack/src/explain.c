@@ -51,6 +51,7 @@ static void explain_magic(struct words *w, const struct pack_context *c)
 static bool explain_header(struct words *w, int code, const uint8_t *h)
 {
     uint32_t size = fota_get32(h + 44);
+    uint32_t most = fota_get32(h + 60) == FOTA_FLAG_GATEWAY ? FOTA_GATEWAY_MAX : FOTA_CODE_MAX;
     switch (code) {
     case FOTA_E_FORMAT:
         say(w,
@@ -59,11 +60,13 @@ static bool explain_header(struct words *w, int code, const uint8_t *h)
         say(w, "use a newer fota, or pack it again");
         return true;
     case FOTA_E_FLAGS:
-        say(w, "flags 0x%08" PRIx32 " are not known here (0 is): use a newer fota, or pack it again",
-            fota_get32(h + 60));
+        say(w,
+            "flags 0x%08" PRIx32
+            " are not known here (0 is for a device, %u for a gateway): use a newer fota, or pack it again",
+            fota_get32(h + 60), FOTA_FLAG_GATEWAY);
         return true;
     case FOTA_E_SIZE:
-        if (size >= 8u && size <= FOTA_CODE_MAX && size % 4u == 0)
+        if (size >= 8u && size <= most && size % 4u == 0)
             say(w,
                 "the code in the package is not the %" PRIu32
                 " bytes that the header says: the file is damaged; pack it again",
@@ -72,7 +75,7 @@ static bool explain_header(struct words *w, int code, const uint8_t *h)
             say(w,
                 "image size %" PRIu32 " is not in 8 to %" PRIu32
                 " and a multiple of 4: make the program smaller, or pack it again",
-                size, FOTA_CODE_MAX);
+                size, most);
         return true;
     case FOTA_E_LINK_ADDRESS:
         say(w, "linked for 0x%08" PRIx32 " with the slot distance 0x%" PRIx32 "; this layout has 0x%08x and 0x%x: ",

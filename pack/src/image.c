@@ -224,8 +224,11 @@ int pack_image_load(const struct pack_input *inputs, unsigned count, const uint3
                          "%u input files; wanted is one ELF, two ELFs (slot A, slot B) or one firmware.bin", count);
     for (unsigned i = 0; i < count && e == FOTA_OK; i++) {
         enum pack_kind kind = pack_kind_of(inputs[i].data, inputs[i].size);
-        if (kind == PACK_KIND_BIN && count == 2u)
-            e = pack_fail(error, FOTA_E_ARGUMENT, "%s: a firmware.bin holds both slots: give it alone", inputs[i].name);
+        if ((kind == PACK_KIND_BIN || kind == PACK_KIND_ESP) && count == 2u)
+            e = pack_fail(error, FOTA_E_ARGUMENT, "%s: this is %s, which is whole: give it alone", inputs[i].name,
+                          pack_kind_text(kind));
+        else if (kind == PACK_KIND_ESP)
+            return pack_esp_read(&inputs[i], image, error);
         else if (kind != PACK_KIND_ELF && kind != PACK_KIND_BIN)
             e = pack_wrong_kind(&inputs[i], error);
     }

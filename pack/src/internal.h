@@ -55,6 +55,11 @@ int pack_find_info(const char *name, struct pack_image *image, struct pack_messa
 /** Take a firmware.bin apart (bin.c). */
 int pack_bin_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error);
 
+/** Is this the .bin of an ESP-IDF application? (esp.c) */
+bool pack_looks_like_esp(const uint8_t *p, size_t size);
+/** Take it, and what it says of itself. */
+int pack_esp_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error);
+
 /** Append an offset to image->relocations, which has room for `capacity` (grown as needed). @return false: no
  * memory. */
 bool pack_relocation_add(struct pack_image *image, uint32_t *capacity, uint32_t offset);

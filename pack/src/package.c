@@ -96,8 +96,10 @@ static size_t write_code(const struct pack_image *image, uint8_t *out, struct fo
 int pack_image_sign(const struct pack_image *image, const struct pack_options *options, const struct pack_key *key,
                     struct pack_buffer *out, struct pack_result *result, struct pack_message *error)
 {
-    struct fota_header header = {
-        .image_size = image->size, .link_address = FOTA_LINK_ADDRESS, .distance = FOTA_SLOT_DISTANCE};
+    struct fota_header header = {.image_size = image->size,
+                                 .link_address = image->gateway ? 0 : FOTA_LINK_ADDRESS,
+                                 .distance = image->gateway ? 0 : FOTA_SLOT_DISTANCE,
+                                 .flags = image->gateway ? FOTA_FLAG_GATEWAY : 0};
     *out = (struct pack_buffer){0};
     int e = describe(image, options, &header, error);
     if (e != FOTA_OK)
@@ -226,6 +228,11 @@ int pack_slot_make(const struct pack_input *package, const struct fota_key *keys
     int e = pack_verify(package, keys, key_count, NULL, &result, error);
     if (e != FOTA_OK)
         return e;
+    if (result.header.flags != 0)
+        return pack_fail(error, FOTA_E_FLAGS,
+                         "%s: this is a gateway's own program, and not for a slot: give it to the "
+                         "gateway as an update",
+                         package->name);
     struct fota_package *reader = malloc(sizeof *reader);
     out->size = FOTA_HEADER_SIZE + result.header.image_size;
     out->data = malloc(out->size);

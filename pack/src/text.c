@@ -186,6 +186,8 @@ enum pack_kind pack_kind_of(const void *data, size_t size)
             return PACK_KIND_SREC;
         return PACK_KIND_TEXT;
     }
+    if (pack_looks_like_esp(p, size))
+        return PACK_KIND_ESP;
     return looks_like_vectors(p, size) ? PACK_KIND_BARE : PACK_KIND_OTHER;
 }
 
@@ -212,6 +214,8 @@ const char *pack_kind_text(enum pack_kind kind)
         return "a Motorola S-record file";
     case PACK_KIND_PEM:
         return "a PEM file (a key or certificate)";
+    case PACK_KIND_ESP:
+        return "an ESP-IDF application";
     case PACK_KIND_BARE:
         return "a bare .bin, without a relocation table";
     case PACK_KIND_OTHER:

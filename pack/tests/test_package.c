@@ -265,6 +265,85 @@ static void test_bootloader(void **state)
     }
 }
 
+/* --- a gateway's own program ------------------------------------------------------------------------------ */
+
+#define ESP_SIZE 10001u
+
+static void esp_make(uint8_t *esp, const char *version)
+{
+    for (uint32_t i = 0; i < ESP_SIZE; i++)
+        esp[i] = (uint8_t) (i * 13u);
+    esp[0] = 0xE9;
+    fota_put16(esp + 12, 9);
+    fota_put32(esp + 32, 0xABCD5432u);
+    fota_put32(esp + 36, 7);
+    memset(esp + 48, 0, 32);
+    memcpy(esp + 48, version, strlen(version));
+}
+
+static int esp_pack(const uint8_t *esp, size_t size, struct pack_buffer *package, struct pack_result *result)
+{
+    static const struct pack_options none;
+    const struct pack_input input = {"gateway.bin", esp, size};
+    return pack_make(&none, &input, 1, &key, package, result, &error);
+}
+
+/* What it says of itself comes out again; no device takes it, and no slot is made of it. */
+static void test_gateway_program(void **state)
+{
+    static uint8_t esp[ESP_SIZE];
+    static const uint8_t product[FOTA_PRODUCT_SIZE] = FOTA_GATEWAY_PRODUCT;
+    struct pack_buffer package, slot;
+    struct pack_result result;
+    struct fota_header header;
+    (void) state;
+    esp_make(esp, "v2.3.4");
+    if (esp_pack(esp, sizeof esp, &package, &result) != FOTA_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(result.header.flags, FOTA_FLAG_GATEWAY);
+    assert_int_equal(result.header.image_size, (ESP_SIZE + 3u) & ~3u);
+    assert_int_equal(result.header.hw_min, 9);
+    assert_int_equal(result.header.hw_max, 9);
+    assert_int_equal(result.header.counter, 7);
+    assert_int_equal(result.header.version.major * 100 + result.header.version.minor * 10 + result.header.version.patch,
+                     234);
+    assert_memory_equal(result.header.product, product, sizeof product);
+    assert_int_equal(result.relocations, 0);
+    assert_int_equal(fota_header_decode(package.data, &header), FOTA_E_FLAGS); /* as a bootloader does */
+    const struct pack_input input = {"p.fota", package.data, package.size};
+    assert_int_equal(pack_slot_make(&input, &key.public_key, 1, 0, &slot, &error), FOTA_E_FLAGS);
+    for (size_t i = 0; i < package.size; i++) { /* each byte counts here, too */
+        package.data[i] ^= 0x10u;
+        assert_int_not_equal(pack_verify(&input, &key.public_key, 1, NULL, NULL, &error), FOTA_OK);
+        package.data[i] ^= 0x10u;
+    }
+    pack_buffer_free(&package);
+}
+
+static void test_gateway_program_that_is_wrong(void **state)
+{
+    static uint8_t esp[ESP_SIZE], large[FOTA_GATEWAY_MAX + 1u];
+    struct pack_buffer package;
+    struct pack_image image = {.gateway = true};
+    (void) state;
+    esp_make(esp, "6c2f-dirty");
+    assert_int_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_E_ARGUMENT);
+    assert_non_null(strstr(error.text, "6c2f-dirty"));
+    esp_make(large, "1.0.0");
+    assert_int_equal(esp_pack(large, sizeof large, &package, NULL), FOTA_E_SIZE);
+    assert_int_equal(esp_pack(large, sizeof large - 1u, &package, NULL), FOTA_OK); /* the largest fits a package */
+    pack_buffer_free(&package);
+    assert_int_equal(pack_bin_make(&image, &package, &error), FOTA_E_ARGUMENT);
+    fota_put32(esp + 32, 0xABCD5433u);
+    assert_int_not_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_OK);
+    assert_int_not_equal(esp_pack(esp, 200, &package, NULL), FOTA_OK);
+    /* relocations make no sense in it */
+    image = image_of(4096, NULL, 0);
+    image.gateway = true;
+    assert_int_equal(pack_image_sign(&image, &options, &key, &package, NULL, &error), FOTA_E_RELOCATION);
+    pack_image_free(&image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +355,8 @@ int main(void)
         cmocka_unit_test(test_firmware_bin_mutations),
         cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_bootloader),
+        cmocka_unit_test(test_gateway_program),
+        cmocka_unit_test(test_gateway_program_that_is_wrong),
     };
     return cmocka_run_group_tests_name("pack: packages", tests, make_key, NULL);
 }

@@ -24,6 +24,15 @@
 #define FOTA_TRIAL_DEADLINE_MAX_MS 600000u
 #define FOTA_TRIAL_DEADLINE_DEFAULT_MS 20000u
 
+/** A gateway's own program: one image, whole and at no address of the device; no device takes it. */
+#define FOTA_FLAG_GATEWAY 0x01u
+/** Product id of gateways that nobody gave another one: 8c1d7a40-52ee-4f6b-9a37-2f0d61b7c3e5. */
+#define FOTA_GATEWAY_PRODUCT                                                                                           \
+    {                                                                                                                  \
+        0x8c, 0x1d, 0x7a, 0x40, 0x52, 0xee, 0x4f, 0x6b, 0x9a, 0x37, 0x2f, 0x0d, 0x61, 0xb7, 0xc3, 0xe5                 \
+    }
+#define FOTA_GATEWAY_MAX FOTA_KIB(1020) /* bytes of it: with what a package adds it stays below FOTA_PACKAGE_MAX */
+
 struct fota_version {
     uint16_t major, minor, patch, reserved; /* reserved: 0 */
     uint32_t build;
@@ -41,7 +50,7 @@ struct fota_header {
     uint32_t link_address; /* of the code in slot A: FOTA_LINK_ADDRESS */
     uint32_t distance;     /* from slot A to slot B: FOTA_SLOT_DISTANCE */
     uint32_t deadline_ms;  /* trial deadline */
-    uint32_t flags;        /* none is defined yet: 0 */
+    uint32_t flags;        /* 0, or FOTA_FLAG_GATEWAY */
     uint32_t crc[FOTA_SLOT_COUNT];
     uint8_t sha256[FOTA_SLOT_COUNT][FOTA_SHA256_SIZE];
     uint8_t key_id[FOTA_KEY_ID_SIZE];
@@ -74,6 +83,10 @@ int fota_header_check(const struct fota_header *header);
 
 /** Copy a header from bytes and check it. @param raw 512 bytes. @return as fota_header_check(). */
 int fota_header_decode(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *header);
+
+/** The same for whoever handles gateways' own programs as well: hub, gateway and tools. Of those link address and
+ * distance are 0, and the size is at most FOTA_GATEWAY_MAX. @return as fota_header_check(). */
+int fota_header_decode_any(const uint8_t raw[FOTA_HEADER_SIZE], struct fota_header *header);
 
 /** Write a header as bytes; magic, format and reserved bytes are set here, the signature is copied as it is.
  */

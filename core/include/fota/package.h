@@ -51,6 +51,7 @@ struct fota_package {
     uint32_t left;   /* bytes left in the present section */
     uint32_t offset; /* code seen so far */
     uint32_t image_size;
+    bool moves; /* between slots: relocations make sense */
     uint16_t block, relocations;
     uint16_t relocation[FOTA_BLOCK_RELOCATIONS_MAX];
     union {
@@ -93,7 +94,8 @@ void fota_package_check_init(struct fota_package_check *check, const struct fota
 /** Take the next bytes; signature and key are judged as soon as the header is there. @return as
  * fota_package_feed(). */
 int fota_package_check_feed(struct fota_package_check *check, const void *data, size_t length);
-/** End: structure complete, both slots' CRC-32, SHA-256 and vector table good.
+/** End: structure complete, both slots' CRC-32, SHA-256 and vector table good (of a gateway's own program, which has
+ * no vector table, both are the same).
  *  @return FOTA_OK or FOTA_E_TRUNCATED, FOTA_E_CRC, FOTA_E_HASH, FOTA_E_VECTORS or the first error. */
 int fota_package_check_end(struct fota_package_check *check);
 

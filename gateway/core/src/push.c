@@ -402,7 +402,7 @@ int gw_push_start(struct gw_push *push, const struct gw_push_job *job)
 {
     struct fota_header header;
     bool going_on = job->resume == GW_PUSH_WRITE || job->resume == GW_PUSH_VERIFY || job->resume == GW_PUSH_JUMP;
-    int error = fota_header_decode(job->header, &header);
+    int error = fota_header_decode_any(job->header, &header);
 
     if (error == FOTA_OK)
         error = prepare(push, going_on ? job->resume : GW_PUSH_ENTER);

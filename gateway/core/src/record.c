@@ -120,7 +120,7 @@ static bool load(struct gw_device *d, const cJSON *json)
                   ? (uint8_t) slot->valuedouble
                   : FOTA_SLOT_NONE;
     d->has_header = cJSON_IsString(header) && gw_unhex(header->valuestring, d->header, FOTA_HEADER_SIZE) &&
-                    fota_header_decode(d->header, &decoded) == 0;
+                    fota_header_decode_any(d->header, &decoded) == 0;
     for (int s = GW_IDLE; s <= GW_FAILED; s++)
         if (strcmp(state, gw_state_name((enum gw_state) s)) == 0)
             d->state = (enum gw_state) s;

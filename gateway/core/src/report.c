@@ -104,7 +104,7 @@ static void add_target(cJSON *json, const struct gw_device *d)
     uint8_t identity[FOTA_IDENTITY_SIZE];
     struct fota_header header;
 
-    if (d->has_header && fota_header_decode(d->header, &header) == 0) {
+    if (d->has_header && fota_header_decode_any(d->header, &header) == 0) {
         fota_header_identity(d->header, identity);
         add_version(target, "version", &header.version);
         add_hex(target, "identity", identity, sizeof identity);

@@ -54,7 +54,7 @@ int gw_package_source_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *d
 {
     struct gw_package_source *s = ctx;
 
-    if (slot >= FOTA_SLOT_COUNT || offset > FOTA_CODE_MAX || length > FOTA_CODE_MAX - offset)
+    if (slot >= FOTA_SLOT_COUNT || offset > FOTA_PACKAGE_MAX || length > FOTA_PACKAGE_MAX - offset)
         return FOTA_E_ARGUMENT;
     if (slot != s->slot || offset < s->start || s->package.error != FOTA_OK)
         restart(s, slot);

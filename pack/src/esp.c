@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/** @file esp.c The .bin of an ESP-IDF application: a gateway's own program. Its layout is esp_image_header_t and
+ * esp_app_desc_t of ESP-IDF (esp_app_format.h, esp_app_desc.h). */
+#include "fota/bytes.h"
+#include "internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AT_CHIP = 12,        /* u16 */
+    AT_DESCRIPTION = 32, /* behind the headers of image and first segment */
+    AT_SECURE = AT_DESCRIPTION + 4,
+    AT_VERSION = AT_DESCRIPTION + 16,
+    VERSION_SIZE = 32,
+    DESCRIPTION_END = AT_DESCRIPTION + 256
+};
+#define IMAGE_MAGIC 0xE9u
+#define DESCRIPTION_MAGIC 0xABCD5432u
+#define DEADLINE_MS 120000u /* Wi-Fi, time and broker may take a while */
+
+bool pack_looks_like_esp(const uint8_t *p, size_t size)
+{
+    return size >= DESCRIPTION_END && p[0] == IMAGE_MAGIC && fota_get32(p + AT_DESCRIPTION) == DESCRIPTION_MAGIC;
+}
+
+int pack_esp_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error)
+{
+    static const uint8_t product[FOTA_PRODUCT_SIZE] = FOTA_GATEWAY_PRODUCT;
+    char text[VERSION_SIZE + 1] = "";
+    struct fota_version version;
+    if (input->size > FOTA_GATEWAY_MAX)
+        return pack_fail(error, FOTA_E_SIZE,
+                         "%s: %zu bytes; a gateway's own program may have %u: optimize for size (-Os)", input->name,
+                         input->size, FOTA_GATEWAY_MAX);
+    memcpy(text, input->data + AT_VERSION, VERSION_SIZE);
+    if (!pack_version_parse(text[0] == 'v' ? text + 1 : text, &version))
+        return pack_fail(
+            error, FOTA_E_ARGUMENT,
+            "%s: its version is \"%s\"; wanted is one such as 1.2.3: set PROJECT_VER in its CMakeLists.txt",
+            input->name, text);
+    image->size = ((uint32_t) input->size + 3u) & ~3u;
+    image->code = malloc(image->size);
+    if (image->code == NULL)
+        return pack_no_memory(error);
+    memset(image->code + image->size - 4u, 0xFF, 4);
+    memcpy(image->code, input->data, input->size);
+    image->gateway = image->has_info = true;
+    memcpy(image->info.product, product, sizeof product);
+    image->info.hw_min = image->info.hw_max = fota_get16(input->data + AT_CHIP);
+    image->info.major = version.major;
+    image->info.minor = version.minor;
+    image->info.patch = version.patch;
+    image->info.build = version.build;
+    image->info.counter = fota_get32(input->data + AT_SECURE);
+    image->info.deadline_ms = DEADLINE_MS;
+    return FOTA_OK;
+}
