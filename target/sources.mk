@@ -1,6 +1,6 @@
 # What there is to compile for an application, once: read by target/CMakeLists.txt, and in the kit by fota.mk and CMakeLists.txt. One list a line.
 # Paths are those of the kit; in the repository core/ lies beside target/, port/ in target/kit, and the crypto where scripts/fetch-crypto.sh puts it.
-FOTA_AGENT = agent/agent.c agent/update.c chip/wait.c chip/backup.c core/src/boot.c core/src/config.c core/src/crc32.c core/src/header.c core/src/install.c core/src/journal.c core/src/link.c core/src/server.c core/src/server_install.c
+FOTA_AGENT = agent/agent.c agent/update.c chip/wait.c chip/supply.c chip/backup.c core/src/boot.c core/src/config.c core/src/crc32.c core/src/header.c core/src/install.c core/src/journal.c core/src/link.c core/src/server.c core/src/server_install.c
 # flash and watchdog: these, or those of port/hal
 FOTA_CHIP = chip/flash.c chip/watchdog.c
 # for applications without drivers of their own

@@ -54,6 +54,11 @@ extern const struct fota_flash chip_flash;
  * FOTA_FLASH_IN_RAM is defined. It must lie in RAM itself (.RamFunc), and touch nothing in flash. */
 extern void (*chip_flash_idle)(void);
 
+/* --- supply.c --------------------------------------------------------------------------------------------------- */
+
+/** @return whether the supply is good for flash work at x32: 2.7 V (DS8626 table 40). Takes some µs. */
+bool chip_supply_good(void);
+
 /* --- line.c ----------------------------------------------------------------------------------------------------- */
 
 #define LINE_OUT 192u

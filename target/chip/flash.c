@@ -12,7 +12,6 @@
  * RAM. A 128 KiB erase lasts 4 s at the worst (x8); at 168 MHz and 10 cycles a poll this is 6 s. */
 #define POLLS 1000u
 #define ROUNDS 100000u
-#define PVD_POLLS 64u /* some µs for the voltage detector to settle */
 
 void (*chip_flash_idle)(void);
 
@@ -25,39 +24,6 @@ CHIP_RAM static bool wait(void)
             chip_flash_idle();
     }
     return false;
-}
-
-/* Set the voltage detector. @return whether the supply is above its threshold, once it has settled. */
-static bool detect(uint32_t cr)
-{
-    PWR->CR = cr;
-    for (unsigned i = 0; i < PVD_POLLS; i++)
-        (void) PWR->CSR;
-    return (PWR->CSR & PWR_CSR_PVDO) == 0;
-}
-
-/* x32 needs 2.7 V (DS8626 table 40): with less nothing is begun. The detector may be the application's: it is left as
- * it was, its interrupt does not hear of our threshold, and for these some µs no other interrupt writes what we
- * write back. */
-static bool supply_good(void)
-{
-    uint32_t primask, enabled, detector, heard, pending;
-    bool good;
-
-    __asm volatile("mrs %0, primask\n\tcpsid i" : "=r"(primask)::"memory");
-    enabled = RCC->APB1ENR;
-    RCC->APB1ENR = enabled | RCC_APB1_PWR;
-    heard = EXTI->IMR;
-    pending = EXTI->PR;
-    EXTI->IMR = heard & ~EXTI_PVD;
-    detector = PWR->CR;
-    good = detect((detector & ~PWR_CR_PLS) | PWR_CR_PLS_2V7 | PWR_CR_PVDE);
-    (void) detect(detector);
-    EXTI->PR = EXTI_PVD & ~pending;
-    EXTI->IMR = heard;
-    RCC->APB1ENR = enabled;
-    __asm volatile("msr primask, %0" ::"r"(primask) : "memory");
-    return good;
 }
 
 CHIP_RAM static void unlock(void)
@@ -111,7 +77,7 @@ CHIP_RAM static int flash_program(void *ctx, uint32_t address, const void *data,
     int error;
 
     (void) ctx;
-    if (!supply_good())
+    if (!chip_supply_good())
         return FOTA_E_SUPPLY;
     unlock();
     FLASH->CR = FLASH_CR_PSIZE_X32 | FLASH_CR_PG;
@@ -136,7 +102,7 @@ CHIP_RAM static int flash_erase(void *ctx, unsigned sector)
     (void) ctx;
     if (sector == 0 || sector >= FOTA_SECTOR_COUNT)
         return FOTA_E_FLASH; /* never our own sector */
-    if (!supply_good())
+    if (!chip_supply_good())
         return FOTA_E_SUPPLY;
     watchdog_feed(); /* an erase may last 4 s */
     unlock();

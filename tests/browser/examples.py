@@ -17,7 +17,7 @@ import demo  # noqa: E402
 from bench_setup import Bench  # noqa: E402
 from fotatest import Broker  # noqa: E402
 
-EXAMPLES = ("hello", "busy", "tasks")
+EXAMPLES = ("hello", "bare", "busy", "tasks", "hal")
 FAULT = "1.4.0"  # of hello: writes to nowhere before it confirms
 
 

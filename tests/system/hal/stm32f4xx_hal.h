@@ -24,7 +24,6 @@ uint32_t HAL_GetTick(void);
 
 #define PWR_MAINREGULATOR_ON 0u
 #define PWR_SLEEPENTRY_WFI 1u
-#define PWR_PVDLEVEL_5 PWR_CR_PLS_2V7
 void HAL_PWR_EnterSLEEPMode(uint32_t regulator, uint8_t entry);
 
 /* --- clocks ----------------------------------------------------------------------------------------------------- */
@@ -39,7 +38,6 @@ void HAL_PWR_EnterSLEEPMode(uint32_t regulator, uint8_t entry);
 #define __HAL_RCC_DMA1_CLK_ENABLE() HAL_ENABLE(RCC->AHB1ENR, RCC_AHB1_DMA(1u))
 #define __HAL_RCC_DMA2_CLK_ENABLE() HAL_ENABLE(RCC->AHB1ENR, RCC_AHB1_DMA(2u))
 #define __HAL_RCC_USART3_CLK_ENABLE() HAL_ENABLE(RCC->APB1ENR, BIT(18))
-#define __HAL_RCC_PWR_CLK_ENABLE() HAL_ENABLE(RCC->APB1ENR, RCC_APB1_PWR)
 #define __HAL_RCC_SPI1_CLK_ENABLE() HAL_ENABLE(RCC->APB2ENR, RCC_APB2_SPI1)
 #define __HAL_RCC_SPI1_FORCE_RESET() (RCC->APB2RSTR |= RCC_APB2_SPI1)
 #define __HAL_RCC_SPI1_RELEASE_RESET() (RCC->APB2RSTR &= ~(uint32_t) RCC_APB2_SPI1)

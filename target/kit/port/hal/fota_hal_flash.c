@@ -9,24 +9,7 @@
 #error "the HAL's flash routines lie in flash: take chip/flash.c instead of fota_hal_flash.c"
 #endif
 
-#define PVD_POLLS 64u /* some µs for the voltage detector to settle */
 #define ERRORS (FLASH_FLAG_OPERR | FLASH_FLAG_WRPERR | FLASH_FLAG_PGAERR | FLASH_FLAG_PGPERR | FLASH_FLAG_PGSERR)
-
-/* x32 needs 2.7 V: with less nothing is begun. The detector is left as it was. */
-static bool supply_good(void)
-{
-    uint32_t detector;
-    bool good;
-
-    __HAL_RCC_PWR_CLK_ENABLE();
-    detector = PWR->CR;
-    PWR->CR = (detector & ~PWR_CR_PLS) | PWR_PVDLEVEL_5 | PWR_CR_PVDE;
-    for (unsigned i = 0; i < PVD_POLLS; i++)
-        (void) PWR->CSR;
-    good = (PWR->CSR & PWR_CSR_PVDO) == 0;
-    PWR->CR = detector;
-    return good;
-}
 
 static bool begin(void)
 {
@@ -56,7 +39,7 @@ static int flash_program(void *ctx, uint32_t address, const void *data, uint32_t
     int error;
 
     (void) ctx;
-    if (!supply_good())
+    if (!chip_supply_good())
         return FOTA_E_SUPPLY;
     good = begin();
     for (uint32_t i = 0; good && i < length; i += 4u) {
@@ -84,7 +67,7 @@ static int flash_erase(void *ctx, unsigned sector)
     (void) ctx;
     if (sector == 0 || sector >= FOTA_SECTOR_COUNT)
         return FOTA_E_FLASH; /* never the bootloader */
-    if (!supply_good())
+    if (!chip_supply_good())
         return FOTA_E_SUPPLY;
     watchdog_feed(); /* an erase may last 4 s */
     good = begin() && HAL_FLASHEx_Erase(&what, &failed) == HAL_OK;
