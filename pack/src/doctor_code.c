@@ -30,7 +30,9 @@ struct code {
     struct range confirm[RANGES_MAX], agent[RANGES_MAX]; /* it, and what calls it in the agent itself */
     unsigned confirm_count, agent_count;
     bool confirm_called;
-    /* the watchdog's key register, where code outside of fota_feed() writes it */
+    /* the watchdog's key register, where code that is not the agent's own writes it */
+    struct range feed[RANGES_MAX], erase[RANGES_MAX]; /* what feeds it, and who in the agent calls that */
+    unsigned feed_count, erase_count;
     uint32_t fed_at, perhaps_fed_at;
 };
 
@@ -125,6 +127,9 @@ static void on_edge(void *ctx, uint32_t from, uint32_t to)
     for (unsigned i = 0; i < c->confirm_count; i++)
         if (to == c->confirm[i].from && !within(c->agent, c->agent_count, from))
             c->confirm_called = true;
+    for (unsigned i = 0; i < c->feed_count; i++)
+        if (to == c->feed[i].from && !within(c->erase, c->erase_count, from))
+            c->fed_at = from;
 }
 
 #define VTOR_REMEDY                                                                                                    \
@@ -218,7 +223,8 @@ static void on_step(void *ctx, uint32_t address, const struct thumb_step *s)
         return;
     if (s->write_known && s->write == VTOR)
         vtor(c, address, s);
-    if (!s->value_known || s->value != IWDG_FEED)
+    if (!s->value_known || s->value != IWDG_FEED || within(c->feed, c->feed_count, address) ||
+        within(c->erase, c->erase_count, address))
         return;
     if (s->write_known && s->write == IWDG_KR)
         c->fed_at = address;
@@ -270,7 +276,8 @@ static void watchdog(struct code *c)
     }
     examine_found(
         c->x, level_of(c, feed), "watchdog",
-        "%s: the watchdog is not fed: fota_feed() %s, and no other write of 0xAAAA to IWDG_KR was found. In a "
+        "%s: the watchdog is not fed: fota_feed() %s, and no write of 0xAAAA to IWDG_KR was found but the "
+        "agent's own, for erases. In a "
         "trial the watchdog runs, so the device goes back to its old image: call fota_feed() in the main loop, "
         "at least every 20 s",
         name, how(c, feed));
@@ -338,13 +345,20 @@ static void judge(struct code *c)
 int examine_code(struct examination *x)
 {
     static const char *const inside[] = {"fota_confirm", "confirm_if_asked", "fota_feed", "fota_agent_poll"};
+    /* each erase feeds the watchdog as well: that alone is not enough */
+    static const char *const erases[] = {"flash_erase", "fota_feed", "watchdog_start", "watchdog_feed"};
+    _Static_assert(sizeof inside == sizeof erases, "one loop");
     struct code c = {.x = x};
     int e = walk_begin(&c.walk, &x->flash, x->code, x->moves_known ? &x->image : NULL, x->error);
     if (e == FOTA_OK) {
         c.lto = is_lto(&x->flash);
         c.confirm_count = functions(&c, "fota_confirm", c.confirm, RANGES_MAX);
-        for (unsigned i = 0; i < sizeof inside / sizeof inside[0]; i++)
+        c.feed_count = functions(&c, "watchdog_feed", c.feed, RANGES_MAX);
+        c.feed_count += functions(&c, "HAL_IWDG_Refresh", c.feed + c.feed_count, RANGES_MAX - c.feed_count);
+        for (unsigned i = 0; i < sizeof inside / sizeof inside[0]; i++) {
             c.agent_count += functions(&c, inside[i], c.agent + c.agent_count, RANGES_MAX - c.agent_count);
+            c.erase_count += functions(&c, erases[i], c.erase + c.erase_count, RANGES_MAX - c.erase_count);
+        }
         c.walk.events = (struct walk_events){&c, on_step, on_edge};
         follow(&c);
         judge(&c);
