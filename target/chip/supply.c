@@ -28,7 +28,10 @@ bool chip_supply_good(void)
     EXTI->IMR = heard & ~EXTI_PVD;
     detector = PWR->CR;
     good = detect((detector & ~PWR_CR_PLS) | PWR_CR_PLS_2V7 | PWR_CR_PVDE);
-    (void) detect(detector);
+    if ((detector & PWR_CR_PVDE) != 0)
+        (void) detect(detector); /* settles, so that the edge is gone before its interrupt is let through */
+    else
+        PWR->CR = detector;
     EXTI->PR = EXTI_PVD & ~pending;
     EXTI->IMR = heard;
     RCC->APB1ENR = enabled;

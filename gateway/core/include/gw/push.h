@@ -35,7 +35,7 @@
 #define GW_PUSH_NRST_LOW_MS 20u
 #define GW_PUSH_LEAVE_LIMIT_MS 1000u
 #define GW_PUSH_LATER_MS 1000u          /* where an application asks to wait */
-#define GW_PUSH_HASHES_MS 50u           /* the same while it computes the hash of what was written */
+#define GW_PUSH_HASHES_MS 20u           /* the same while it computes the hash of what was written */
 #define GW_PUSH_LATER_LIMIT_MS 3600000u /* it may ask for so long in a row */
 #define GW_PUSH_REOPEN_MS 250u          /* between attempts to open a port that vanished */
 #define GW_PUSH_QUERY_TRIES 12u
