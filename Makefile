@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench examples \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench examples kit \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -30,6 +30,9 @@ examples: need $(B)/build.ninja ## build target/examples; FREERTOS_DIR= and STM3
 	@cmake -S . -B $(B) -DFREERTOS_DIR=$(abspath $(FREERTOS_DIR)) -DSTM32CUBE_DIR=$(abspath $(STM32CUBE_DIR)) > /dev/null && cmake --build $(B) --target target
 	@[ -n "$(FREERTOS_DIR)" ] || echo "skipped: freertos, without FREERTOS_DIR=..."
 	@[ -n "$(STM32CUBE_DIR)" ] || echo "skipped: hal on ST's own HAL, without STM32CUBE_DIR=...; it was built on that of tests/system/hal"
+
+kit: build ## what an application takes from fota, as build/fota-kit-VERSION.tar.xz (docs/integrate.md)
+	@scripts/kit.py --build $(B)
 
 asan: need ## build with AddressSanitizer and UBSan, for the unit tests
 	@[ -f $(B)/asan/build.ninja ] || cmake -G Ninja -S . -B $(B)/asan -DCMAKE_BUILD_TYPE=Debug -DFOTA_SANITIZE=ON -DFOTA_TARGET=OFF > /dev/null

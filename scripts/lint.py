@@ -26,6 +26,7 @@ JOBS = os.cpu_count()
 APART = {"board/tests/firmware/": "built by the Arm compiler with flags of their own; they break rules on purpose, to see the board notice",
          "board/src/unicorn_plain.c": "empty functions for other versions of Unicorn than the one that is here",
          "gateway/linux/gpio_v2.c": "for libgpiod 2, where Debian 12 has 1",
+         "target/examples/freertos/": "built where FREERTOS_DIR= names the kernel",
          "cli/tests/app.c": "linked in many wrong ways, to see `fota pack` refuse it",
          "cli/tests/doctor.c": "the same for `fota doctor`",
          "tests/fuzz/": "built by clang in a build of their own (fuzz.py), under sanitizers",

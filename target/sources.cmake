@@ -1,0 +1,10 @@
+# The lists of sources.mk as variables; FOTA_LISTS has their names.
+set(FOTA_SOURCES_MK ${CMAKE_CURRENT_LIST_DIR}/sources.mk)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${FOTA_SOURCES_MK})
+file(STRINGS ${FOTA_SOURCES_MK} lines REGEX "^FOTA_[A-Z_]+ = ")
+set(FOTA_LISTS)
+foreach(line IN LISTS lines)
+  string(REGEX MATCH "^([A-Z_]+) = (.*)$" _ "${line}")
+  string(REPLACE " " ";" ${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+  list(APPEND FOTA_LISTS ${CMAKE_MATCH_1})
+endforeach()
