@@ -6,6 +6,7 @@
 
 #include "gw/gw.h"
 
+#include <sdkconfig.h>
 #include <stdio.h>
 
 /* --- stacks: bytes on the chip; a host's libraries need more ------------------------------------ */

@@ -126,7 +126,7 @@ static esp_mqtt_client_handle_t begin(const struct order *o, const char *topic, 
         .session.protocol_ver = MQTT_PROTOCOL_V_3_1_1,
         .network.timeout_ms = NETWORK_MS,
         .network.disable_auto_reconnect = true,
-        .task = {.priority = PORT_PRIORITY, .stack_size = PORT_MQTT_CLIENT_STACK},
+        .task = {.priority = PORT_PRIORITY, .stack_size = PORT_MQTT_CLIENT_STACK / sizeof(StackType_t)},
         .buffer = {.size = (int) (GW_PAYLOAD_MAX + 256u), .out_size = (int) (OUT_MESSAGE + 256u)},
     };
     esp_mqtt_client_handle_t client = esp_mqtt_client_init(&config);
