@@ -4,6 +4,7 @@
 #include "port.h"
 
 #include "gw/spi.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #define ANSWER_MS 1000
 
 static int fd = -1;
+static struct wire_uart uart;
 
 /* --- signals interrupt system calls here: the tick is one ---------------------------------------- */
 
@@ -88,7 +90,7 @@ static int serial_read(void *ctx, uint8_t *data, size_t capacity)
     (void) ctx;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return n > 0 ? (int) n : -1;
+    return n > 0 ? (int) wire_uart_take(&uart, data, (size_t) n) : -1;
 }
 
 static int serial_write(void *ctx, const uint8_t *data, size_t length)
@@ -116,7 +118,27 @@ static int spi_open(void *ctx)
     return fd >= 0 ? 0 : -1;
 }
 
-static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
+static uint8_t tx[GW_SPI_PIECE], rx[GW_SPI_PIECE];
+
+static int acquire(void *ctx)
+{
+    (void) ctx;
+    return 0;
+}
+
+static void release(void *ctx)
+{
+    (void) ctx;
+}
+
+static void pause_ns(void *ctx, uint32_t ns)
+{
+    (void) ctx;
+    (void) ns;
+}
+
+/* A message of the board's socket is a whole frame of chip select. */
+static int exchange(void *ctx, size_t length, bool keep)
 {
     uint8_t message[2u + GW_SPI_PIECE];
     size_t have = 0;
@@ -124,11 +146,11 @@ static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t lengt
     (void) ctx;
     message[0] = (uint8_t) length;
     message[1] = (uint8_t) (length >> 8);
-    memcpy(message + 2, out, length);
-    if (send(fd, message, length + 2u, MSG_NOSIGNAL) != (ssize_t) (length + 2u))
+    memcpy(message + 2, tx, length);
+    if (keep || send(fd, message, length + 2u, MSG_NOSIGNAL) != (ssize_t) (length + 2u))
         return -1;
     while (have < length) {
-        ssize_t n = wait_for(fd, POLLIN, ANSWER_MS) == 0 ? read(fd, in + have, length - have) : -1;
+        ssize_t n = wait_for(fd, POLLIN, ANSWER_MS) == 0 ? read(fd, rx + have, length - have) : -1;
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -137,6 +159,14 @@ static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t lengt
         have += (size_t) n;
     }
     return 0;
+}
+
+static int spi_transfer(void *ctx, const uint8_t *out, uint8_t *in, size_t length)
+{
+    static const struct wire_spi wire = {NULL, tx, rx, sizeof tx, acquire, exchange, release, pause_ns};
+
+    (void) ctx;
+    return wire_spi_transfer(&wire, 0, out, in, length);
 }
 
 /* --- pins ------------------------------------------------------------------------------------- */
@@ -161,16 +191,33 @@ static int command(const char *text)
     return result;
 }
 
-static int nrst(void *ctx, bool low)
+enum { NRST = 1, BOOT0 };
+
+static int level(void *ctx, int pin, bool high)
 {
     (void) ctx;
-    return command(low ? "nrst low\n" : "nrst high\n");
+    if (pin == NRST)
+        return command(high ? "nrst high\n" : "nrst low\n");
+    return command(high ? "boot0 1\n" : "boot0 0\n");
+}
+
+static int output(void *ctx, int pin, bool open_drain)
+{
+    (void) ctx;
+    return open_drain == (pin == NRST) ? 0 : -1;
+}
+
+static const struct wire_gpio gpio = {NULL, level, output};
+static struct wire_pins wires = {&gpio, NRST, BOOT0, false};
+
+static int nrst(void *ctx, bool low)
+{
+    return wire_nrst(ctx, low);
 }
 
 static int boot0(void *ctx, bool high)
 {
-    (void) ctx;
-    return command(high ? "boot0 1\n" : "boot0 0\n");
+    return wire_boot0(ctx, high);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -198,7 +245,7 @@ const struct gw_link *port_line(void)
 
 const struct gw_pins *port_pins(void)
 {
-    static const struct gw_pins pins = {NULL, nrst, boot0};
+    static const struct gw_pins pins = {&wires, nrst, boot0};
 
     return getenv("FOTA_PINS") != NULL ? &pins : NULL;
 }

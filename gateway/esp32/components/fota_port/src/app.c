@@ -78,7 +78,7 @@ static int use_channel(struct gw_config *config, char *error, size_t capacity)
         return 0;
     if (!uuid(s->channel_product, channel.product)) {
         (void) snprintf(error, capacity,
-                        "channel_product \"%s\" is no UUID, for example 5f0e1a52-7c34-4b11-9d20-610b3a774001",
+                        "channel_product \"%.36s\" is no UUID, for example 5f0e1a52-7c34-4b11-9d20-610b3a774001",
                         s->channel_product);
         return -1;
     }

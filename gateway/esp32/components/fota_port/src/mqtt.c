@@ -165,7 +165,7 @@ static esp_mqtt_client_handle_t obey(esp_mqtt_client_handle_t client, const stru
             port_wake();
         }
     } else if (o->kind == SUBSCRIBE && client != NULL) {
-        (void) esp_mqtt_client_subscribe(client, topic, o->qos);
+        (void) esp_mqtt_client_subscribe_single(client, topic, o->qos);
     } else if (o->kind == PUBLISH && client != NULL) {
         (void) esp_mqtt_client_publish(client, topic, payload, (int) o->payload, o->qos, o->retain);
     }
