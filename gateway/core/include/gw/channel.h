@@ -15,7 +15,9 @@
 #ifndef GW_CHANNELS_MAX
 #define GW_CHANNELS_MAX 4u
 #endif
+#ifndef GW_CHANNEL_DEVICES
 #define GW_CHANNEL_DEVICES 64u
+#endif
 #define GW_CHANNEL_POLL_S 300u
 #define GW_CHANNEL_POLL_MAX_S 86400u
 #define GW_CHANNEL_RETRY_MS 2000u   /* first pause after a 5xx, a 429 or no answer; doubled up to the poll's interval */

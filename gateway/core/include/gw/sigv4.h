@@ -13,7 +13,9 @@
 #define GW_SIGV4_HEADERS 8u  /* additional headers under a signature */
 #define GW_SIGV4_QUERIES 24u /* parameters of a query */
 #define GW_SIGV4_KEY_MAX 128u
-#define GW_SIGV4_TOKEN_MAX 2048u
+#ifndef GW_SIGV4_TOKEN_MAX
+#define GW_SIGV4_TOKEN_MAX 2048u /* not below GW_SIGV4_AUTHORIZATION */
+#endif
 #define GW_SIGV4_REGION_MAX 32u
 #define GW_SIGV4_DATE 17u           /* "20130524T000000Z" and NUL */
 #define GW_SIGV4_AUTHORIZATION 640u /* value of the header, and NUL */
