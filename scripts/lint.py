@@ -50,7 +50,7 @@ class Sources:
             if path in ours:
                 self.entries.setdefault(path, e)
         for entry in self.entries.values():  # gcc's alone
-            entry["command"] = entry["command"].replace(" -fcallgraph-info=su", "")
+            entry["command"] = re.sub(" -(fcallgraph-info=su|mword-relocations)", "", entry["command"])
         self.folder = os.path.join(build, "lint", name)
         os.makedirs(self.folder, exist_ok=True)
         with open(os.path.join(self.folder, "compile_commands.json"), "w", encoding="utf-8") as f:

@@ -125,6 +125,8 @@ class Kit(unittest.TestCase):
         for example in ("bare", "hello", "busy", "tasks"):
             self.good("make", f"EXAMPLE={example}", "KEY=../../release.pem", cwd="fota-kit/examples")
             self.good("fota", "verify", f"fota-kit/examples/build/{example}.fota", "--key", "release.pub.pem")
+        self.good("make", "EXAMPLE=busy", "MINOR=1", "FOTA_RAM=1", cwd="fota-kit/examples")
+        self.assertRegex(self.good("arm-none-eabi-nm", "fota-kit/examples/build/busy.a.elf"), "(?m)^20.* flash_erase$")
         self.bad("make", "EXAMPLE=hal", cwd="fota-kit/examples", says="STM32CUBE_DIR= names")
         self.bad("make", "EXAMPLE=freertos", cwd="fota-kit/examples", says="FREERTOS_DIR= names")
 

@@ -135,11 +135,10 @@ static void go_astray(void)
     uint32_t address = SLOT_A_CODE - FOTA_FLASH_BASE;
 
     __asm("" : "+r"(address));
-    address += FOTA_FLASH_BASE;
     if (PROBE_ASTRAY == ASTRAY_READS)
-        (void) *(const volatile uint32_t *) (uintptr_t) address;
+        (void) *(const volatile uint32_t *) (uintptr_t) (FOTA_FLASH_BASE + address);
     if (PROBE_ASTRAY == ASTRAY_CALLS)
-        ((void (*)(void))(uintptr_t) (address | 1u))();
+        ((void (*)(void))(uintptr_t) ((FOTA_FLASH_BASE + address) | 1u))();
 }
 
 int main(void)
