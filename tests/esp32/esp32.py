@@ -88,9 +88,12 @@ class Esp32System(System):
         heard = len(self.of("presence"))
         self.gateway = self.chip.start()
         if wait:
-            wait_until(lambda: any(p["online"] for p in self.of("presence")[heard:]), 20, f"the gateway; its log:\n{self.log()[-3000:]}")
+            wait_until(lambda: any(p["online"] for p in self.of("presence")[heard:]), 20, "the gateway")
             wait_until(lambda: self.last().get("confirmed"), 30, "the gateway to hear of the device")
         return self
+
+    def fota_env(self, *arguments, **variables):
+        return subprocess.run([self.bench.fota, *arguments], capture_output=True, text=True, timeout=60, cwd=self.dir, env={**direct(), **variables})
 
     def log(self):
         return read(self.chip.log).decode("utf-8", "replace")
@@ -112,4 +115,4 @@ class Esp32System(System):
         return status if status["trial"] == "none" else None
 
 
-__all__ = ["BAUD", "CACHE", "DEVICE", "GATEWAY", "Chip", "Esp32System", "read", "wait_until"]
+__all__ = ["BAUD", "CACHE", "DEVICE", "FLASH_SIZE", "GATEWAY", "Chip", "Esp32System", "read", "wait_until"]

@@ -1,27 +1,56 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The ESP32's application on ESP-IDF's linux target, against the real broker, web server and bootloader on the virtual board.
+"""The ESP32's application on ESP-IDF's linux target, against the real broker, hub, S3 server and the bootloader on the virtual board: `make esp32-linux`.
 
-usage: test_linux.py BUILD_DIR ESP32_BUILD_DIR [test names]"""
+usage: test_linux.py BUILD_DIR ESP32_BUILD_DIR [test names]; FOTA_KILLS=N runs of the random kills (50), FOTA_SEED=N where they begin"""
 import os
+import random
 import sys
+import time
 import unittest
 
-from esp32 import Esp32System, read, wait_until
+from esp32 import CACHE, DEVICE, Esp32System, read, wait_until
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s3"))
+import radosgw  # noqa: E402
+from faultproxy import FaultProxy, make_ca, make_certificate  # noqa: E402
+from system import FACTORY, PRODUCT  # noqa: E402
 
 BUILD = ELF = PARTITIONS = None
+OTHER_PRODUCT = "00000000-0000-4000-8000-000000000001"
 
 
 class Case(unittest.TestCase):
     def setUp(self):
         self.system = s = Esp32System(BUILD, ELF, PARTITIONS)
-        self.addCleanup(lambda: s.close(not self._outcome.success))
+        self.addCleanup(lambda: s.close(self.failed()))
         s.start_board().start_broker()
         s.serve("good", read(s.bench.package("1.1.0")))
+
+    def failed(self):
+        outcome = self._outcome
+        return any(e for _, e in (outcome.errors if hasattr(outcome, "errors") else outcome.result.errors + outcome.result.failures))
 
     def confirmed(self, job, version="1.1.0", slot="B"):
         end = self.system.wait_end(job, 120)
         self.assertEqual((end["state"], end["reason"], end["version"], end["slot"], end["confirmed"]), ("confirmed", "", version, slot, True), end)
+
+    def refused(self, job, reason, *says):
+        end = self.system.wait_end(job, 120)
+        self.assertEqual((end["state"], end["reason"]), ("failed", reason), end)
+        for phrase in says:
+            self.assertIn(phrase, end["detail"])
+        self.assertEqual((end["version"], end["slot"], end["confirmed"]), (FACTORY, "A", True))
+
+    def memory(self):
+        """Print what was used at most."""
+        s = self.system
+        s.chip.type("memory")
+        s.wait_log("memory: task mqtt-out")
+        print("\n".join(line for line in s.log().split("\n") if line.startswith("memory:")), flush=True)
+
+    def progress(self, state, at_least):
+        return lambda: any(p["state"] == state and p["bytes"] >= at_least for p in self.system.of(f"{DEVICE}/progress"))
 
 
 class Updates(Case):
@@ -30,10 +59,227 @@ class Updates(Case):
         job = s.update("good")
         self.confirmed(job)
         self.assertEqual(s.states(job), ["download", "write", "verify", "jump", "confirmed"])
-        s.chip.type("memory")
-        s.wait_log("memory: task http")
-        print("\n".join(line for line in s.log().split("\n") if line.startswith("memory:")))
+        self.memory()
         s.boots("1.1.0", "B")
+
+    def test_rolled_back(self):
+        s = self.system.start_gateway()
+        s.serve("bad", read(s.bench.package("1.2.0")))
+        end = s.wait_end(s.update("bad"), 120)
+        self.assertEqual((end["state"], end["reason"], end["version"], end["slot"]), ("rolled-back", "deadline", FACTORY, "A"), end)
+        s.boots(FACTORY, "A")
+
+    def test_hub(self):
+        """The package from the hub, with the gateway's token; and in chunks over MQTT alone."""
+        s = self.system.start_hub()
+        status, release = s.upload(read(s.bench.package("1.1.0")))
+        self.assertIn(status, (200, 201))
+        s.start_gateway(hub_url=f"http://127.0.0.1:{s.hub_port}", hub_token=s.tokens["gateway"])
+        sha256 = release["sha256"]
+        s.command(cmd="update", job="over-http", device=DEVICE, url=f"http://127.0.0.1:{s.hub_port}/api/v1/packages/{sha256}.fota", sha256=sha256)
+        self.confirmed("over-http")
+        self.assertNotIn(s.tokens["gateway"], s.log())
+        status, release = s.upload(read(s.bench.package("2.0.0")))
+        s.command(cmd="update", job="over-mqtt", device=DEVICE, url="mqtt:", sha256=release["sha256"])
+        self.confirmed("over-mqtt", "2.0.0", "A")
+        s.boots("2.0.0", "A")
+
+    def test_spi(self):
+        """The same on the other line."""
+        s = self.system
+        s.board.stop()
+        socket = s.path("spi")
+        s.board, s.tty, s.control_path = s.bench.board("board", s.path("board.log"), "--speed", "4", "--spi", f"1=unix:{socket},hz=8000000")
+        tty, s.tty = s.tty, f"spi:unix:{socket}"
+        s.start_gateway()
+        self.confirmed(s.update("good"))
+        s.tty = tty
+        s.boots("1.1.0", "B")
+
+
+class Interruptions(Case):
+    def test_killed_in_the_download(self):
+        s = self.system.start_gateway()
+        size = len(s.web.files["good"])
+        s.web.fault["good"] = ("slow", 25000)
+        job = s.update("good")
+        wait_until(self.progress("download", 70000), 30, "70 KB of the download")
+        s.chip.cut()
+        s.web.fault.clear()
+        s.power_on()
+        self.confirmed(job)
+        ranges = [h.get("Range") for n, h in s.web.requests if n == "good"]
+        self.assertIsNone(ranges[0])
+        start = int(ranges[1].removeprefix("bytes=").rstrip("-"))
+        self.assertTrue(65536 <= start < size and start % 4096 == 0, ranges)
+        s.boots("1.1.0", "B")
+
+    def test_killed_in_the_write(self):
+        s = self.system.start_gateway()
+        job = s.update("good")
+        wait_until(self.progress("write", 60000), 60, "60 KB to be written")
+        s.chip.cut()
+        time.sleep(1)
+        s.power_on()
+        self.confirmed(job)
+        self.assertEqual(s.web.count("good"), 1)  # from the cache
+        s.boots("1.1.0", "B")
+
+    def test_broker_lost(self):
+        s = self.system.start_gateway()
+        job = s.update("good")
+        wait_until(self.progress("write", 60000), 60, "60 KB to be written")
+        s.broker.stop()
+        s.wait_log("lost the broker")
+        time.sleep(2)
+        s.broker.start()
+        self.confirmed(job)
+        s.boots("1.1.0", "B")
+
+    def test_server_lost(self):
+        """As when Wi-Fi goes in the download: the connection breaks, twice."""
+        s = self.system.start_gateway()
+        s.web.fault["good"] = ("drop", 100000, 2)
+        self.confirmed(s.update("good"))
+        self.assertGreaterEqual(s.web.count("good"), 3)
+        s.boots("1.1.0", "B")
+
+
+class BadInput(Case):
+    def test_wrong_product(self):
+        s = self.system.start_gateway()
+        s.serve("other", read(s.bench.package("1.1.0", "--product", OTHER_PRODUCT)))
+        self.refused(s.update("other"), "product")
+        s.boots(FACTORY, "A")
+
+    def test_cache_full(self):
+        """Two slots: a third package takes the place of the one that was used the longest time ago."""
+        s = self.system.start_gateway()
+        for version in ("1.0.1", "1.1.0", "1.1.1"):
+            s.serve(version, read(s.bench.package(version)))
+        for version, slot in (("1.1.0", "B"), ("1.0.1", "A"), ("1.1.0", "B"), ("1.1.1", "A"), ("1.1.0", "B"), ("1.0.1", "A")):
+            self.confirmed(s.update(version), version, slot)
+        self.assertEqual([s.web.count(v) for v in ("1.1.0", "1.1.1", "1.0.1")], [1, 1, 2])
+        s.boots("1.0.1", "A")
+
+    def test_too_long(self):
+        """A file that no slot of the cache holds."""
+        s = self.system.start_gateway()
+        s.serve("huge", b"\0" * 600000)
+        self.refused(s.update("huge"), "cache-error", "is there room?")
+        self.confirmed(s.update("good"))  # it has not kept its place
+        s.boots("1.1.0", "B")
+
+    def test_cache_corrupted(self):
+        """The power goes; bits of what is in the cache are others when it comes back."""
+        s = self.system.start_gateway()
+        job = s.update("good")
+        wait_until(self.progress("write", 60000), 60, "60 KB to be written")
+        s.chip.cut()
+        s.chip.poke(CACHE[0] + 4096 + 50000, b"\0" * 100)
+        s.power_on()
+        self.confirmed(job)
+        self.assertEqual(s.web.count("good"), 2)
+        s.boots("1.1.0", "B")
+
+    def test_noise_in_flash(self):
+        """The cache and NVS hold anything: it starts, and menuconfig's settings hold."""
+        s = self.system.start_gateway()
+        s.chip.cut()
+        dice = random.Random(7)
+        s.chip.poke(CACHE[0], dice.randbytes(CACHE[1]))
+        s.chip.poke(0x9000, dice.randbytes(0x10000))
+        s.gateway = s.chip.start()
+        s.wait_log("neither broker nor channel is set")
+        s.chip.cut()
+        s.start_gateway()
+        self.confirmed(s.update("good"))
+        s.boots("1.1.0", "B")
+
+    def test_certificates_and_clock(self):
+        s = self.system
+        ca, other = make_ca(s.dir, "ca"), make_ca(s.dir, "other-ca")
+        proxy = FaultProxy(s.web.server.server_address[1], make_certificate(s.dir, ca, "localhost"))
+        self.addCleanup(proxy.close)
+        s.start_gateway(ca=read(other).decode())
+        url = proxy.url + "/good"
+        self.refused(s.update("good", url=url), "http-error", "certificate was refused")
+        s.chip.cut()
+        s.chip.env["FOTA_NO_CLOCK"] = "1"
+        s.start_gateway(ca=read(ca).decode())
+        self.refused(s.update("good", url=url), "http-error", "the clock is not set")
+        s.chip.cut()
+        del s.chip.env["FOTA_NO_CLOCK"]
+        s.power_on()
+        self.confirmed(s.update("good", url=url))
+        self.memory()  # with TLS
+        s.boots("1.1.0", "B")
+
+    def test_console(self):
+        s = self.system.start_gateway(hub_token="very-secret")
+        for line, answer in (("show", "hub_token        (set)"), ("set nonsense 1", "is no setting"), ("set wifi_ssid " + "x" * 33, "it may have 32"),
+                             ("set " + "y" * 400, "a line has at most"), ("help", "set NAME VALUE"), ("unset hub_token", "kept; in force")):
+            s.chip.type(line)
+            s.wait_log(answer, 5)
+        self.assertNotIn("very-secret", s.log())
+
+
+@unittest.skipIf(radosgw.missing(), radosgw.missing())
+class Bucket(Case):
+    def test_channel(self):
+        """A signed index in a bucket; requests are signed for it, and wrong credentials are told."""
+        s = self.system
+        with radosgw.Radosgw() as s3:
+            self.assertEqual(s3.request("PUT", "/bucket")[0], 200)
+            url = f"{s3.endpoint}/bucket/fota"
+            done = s.fota_env("publish", "--key", s.bench.key, "--channel", "stable", "--url", url, s.bench.package("1.1.0"),
+                              AWS_ACCESS_KEY_ID=s3.access, AWS_SECRET_ACCESS_KEY=s3.secret)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            channel = {"channel": "stable", "channel_url": url, "channel_product": PRODUCT, "channel_poll": "1", "region": "us-east-1",
+                       "access_key": s3.access}
+            s.start_gateway(**channel, secret_key="wrong")
+            s.wait_log("status 403")
+            s.chip.cut()
+            s.start_gateway(secret_key=s3.secret)
+            wait_until(lambda: s.last().get("version") == "1.1.0" and s.last()["state"] == "confirmed", 90, "1.1.0 from the bucket")
+            self.assertNotIn(s3.secret, s.log())
+            s.boots("1.1.0", "B")
+
+
+class Kills(Case):
+    def test_random_kills(self):
+        """The power of the ESP32 goes at any moment of updates there and back; each of them ends well, and the STM32 always boots."""
+        runs, seed = int(os.environ.get("FOTA_KILLS", "50")), int(os.environ.get("FOTA_SEED", "1"))
+        dice, s = random.Random(seed), self.system
+        versions = ("1.1.0", "1.0.0")
+        packages = {v: read(s.bench.package(v)) for v in versions}
+        for version, data in packages.items():
+            s.serve(version, data)
+        s.start_gateway(max_baud="2000000")
+        kills, updates, slot, began = 0, 0, "A", time.monotonic()
+        while kills < runs:
+            version = versions[updates % 2]
+            slot = "B" if slot == "A" else "A"
+            s.web.fault[version] = ("slow", dice.choice((200000, 1000000)))
+            if dice.random() < 0.5:  # it is to be downloaded, not in the cache
+                s.chip.cut()
+                s.chip.poke(CACHE[0], b"\xff" * 4096)
+                s.chip.poke(CACHE[0] + CACHE[1] // 2, b"\xff" * 4096)
+                s.power_on()
+            job = s.update(version)
+            s.reply(job)
+            for _ in range(dice.randrange(1, 5)):
+                time.sleep(dice.random() * dice.choice((0.2, 1.5, 6)))
+                if s.last()["state"] in ("confirmed", "rolled-back", "failed"):
+                    break
+                s.chip.cut()
+                kills += 1
+                s.power_on(wait=False)
+            self.confirmed(job, version, slot)
+            updates += 1
+        print(f"{kills} kills in {updates} updates, seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
+        self.assertEqual(s.control("status")["counters"]["violations"], 0)
+        s.boots(version, slot)
 
 
 def main():

@@ -6,6 +6,7 @@
 #include "port.h"
 
 #include <errno.h>
+#include <esp_event.h>
 #include <esp_partition.h>
 #include <esp_private/partition_linux.h>
 #include <esp_timer.h>
@@ -74,8 +75,10 @@ int select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e, st
     }
 }
 
+/* esp_http_client posts to the default loop, which a chip's Wi-Fi has. */
 void port_net_start(void)
 {
+    (void) esp_event_loop_create_default();
     port_log(GW_LOG_INFO, "no Wi-Fi here: the host's network");
 }
 

@@ -109,13 +109,24 @@ static void on_event(void *arg, esp_event_base_t base, int32_t id, void *data)
 
 /* --- in the sending task ---------------------------------------------------------------------- */
 
+static bool over_tls(void)
+{
+    return strncmp(port_settings.broker, "mqtts:", 6) == 0;
+}
+
+static bool tls_too_early(void)
+{
+    return over_tls() && !port_clock_is_set();
+}
+
 static esp_mqtt_client_handle_t begin(const struct order *o, const char *topic, const char *payload)
 {
     const esp_mqtt_client_config_t config = {
         .broker.address.uri = port_settings.broker,
-        .broker.verification.certificate = port_settings.ca[0] != '\0' ? port_settings.ca : NULL,
+        .broker.verification.certificate = over_tls() && port_settings.ca[0] != '\0' ? port_settings.ca : NULL,
 #ifdef CONFIG_MBEDTLS_CERTIFICATE_BUNDLE
-        .broker.verification.crt_bundle_attach = port_settings.ca[0] != '\0' ? NULL : esp_crt_bundle_attach,
+        .broker.verification.crt_bundle_attach =
+            over_tls() && port_settings.ca[0] == '\0' ? esp_crt_bundle_attach : NULL,
 #endif
         .credentials.username = port_settings.broker_user[0] != '\0' ? port_settings.broker_user : NULL,
         .credentials.authentication.password =
@@ -140,11 +151,6 @@ static esp_mqtt_client_handle_t begin(const struct order *o, const char *topic, 
         return NULL;
     }
     return client;
-}
-
-static bool tls_too_early(void)
-{
-    return strncmp(port_settings.broker, "mqtts:", 6) == 0 && !port_clock_is_set();
 }
 
 static esp_mqtt_client_handle_t obey(esp_mqtt_client_handle_t client, const struct order *o, const char *topic,
