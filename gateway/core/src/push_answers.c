@@ -175,15 +175,15 @@ static void on_begin(struct gw_push *push, const struct fota_frame *frame, int s
 {
     struct fota_link_progress progress;
 
-    if (status == FOTA_E_UNKNOWN) { /* an application: it has booted in between */
-        push_phase(push, PHASE_ASK);
+    bool trial = status == FOTA_E_BUSY && push->state != GW_PUSH_ENTER; /* of this image? */
+
+    if (status == FOTA_E_UNKNOWN || (trial && ++push->rebegins <= GW_PUSH_REBEGIN_LIMIT)) {
+        push_phase(push, PHASE_ASK); /* it has booted in between */
     } else if (status == FOTA_E_LATER) {
         later(push, PHASE_BEGIN, GW_PUSH_LATER_MS);
     } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
         push->made_room = true;
         push_phase(push, PHASE_LOADER);
-    } else if (status == FOTA_E_BUSY && push->state != GW_PUSH_ENTER && ++push->rebegins <= GW_PUSH_REBEGIN_LIMIT) {
-        push_phase(push, PHASE_ASK); /* a trial: of this image? */
     } else if (status == FOTA_E_REJECTED) {
         push_detail(push, "the device has rejected this image before%s%s: repair it, or ask for a retry",
                     push_was_rejected(push) ? ", because of " : "",
