@@ -174,7 +174,6 @@ static void on_begin(struct gw_push *push, const struct fota_frame *frame, int s
                      size_t length)
 {
     struct fota_link_progress progress;
-
     bool trial = status == FOTA_E_BUSY && push->state != GW_PUSH_ENTER; /* of this image? */
 
     if (status == FOTA_E_UNKNOWN || (trial && ++push->rebegins <= GW_PUSH_REBEGIN_LIMIT)) {
