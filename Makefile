@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := build
-.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench examples kit \
+.PHONY: help deps need build asan console test test-unit test-system test-console test-browser powercut powercut-ci mutants mutants-ci glitch glitch-ci arbitrary arbitrary-ci hostile hostile-ci fuzz fuzz-ci esp32-linux esp32-check demo demo-once demo-fleet demo-s3 demo-s3-once demo-flash size bench examples kit \
         install deb dist test-deb format lint clean
 
 help: ## this list
@@ -100,6 +100,12 @@ fuzz: need ## every parser, and the installer, with libFuzzer, ASan and UBSan: S
 
 fuzz-ci: need ## the same for 20 s each, after the corpora
 	@tests/fuzz/fuzz.py --build $(B) --seconds 20
+
+esp32-linux: build ## the ESP32's application on ESP-IDF's linux target, with IDF_PATH: updates, kills, bad input
+	@gateway/esp32/linux.sh $(abspath $(B))
+
+esp32-check: ## the ESP32 port against ESP-IDF's own headers, with IDF_PATH
+	@gateway/esp32/check.py $(abspath $(B))/esp32-check
 
 demo: build console ## broker, hub, console, gateway and one virtual board, until Ctrl-C
 	@exec demo/demo.py --build $(B)

@@ -27,6 +27,7 @@ APART = {"board/tests/firmware/": "built by the Arm compiler with flags of their
          "board/src/unicorn_plain.c": "empty functions for other versions of Unicorn than the one that is here",
          "gateway/linux/gpio_v2.c": "for libgpiod 2, where Debian 12 has 1",
          "target/examples/freertos/": "built where FREERTOS_DIR= names the kernel",
+         "gateway/esp32/host/": "built by ESP-IDF alone, or behind its headers (make esp32-linux, esp32-check)",
          "cli/tests/app.c": "linked in many wrong ways, to see `fota pack` refuse it",
          "cli/tests/doctor.c": "the same for `fota doctor`",
          "tests/fuzz/": "built by clang in a build of their own (fuzz.py), under sanitizers",

@@ -139,7 +139,7 @@ typedef struct esp_mqtt_client *esp_mqtt_client_handle_t;
 typedef enum { MQTT_ERROR_TYPE_CONNECTION_REFUSED = 2 } esp_mqtt_error_type_t;
 typedef struct {
     esp_err_t esp_tls_last_esp_err;
-    int esp_tls_cert_verify_flags;
+    int esp_tls_stack_err, esp_tls_cert_verify_flags;
     esp_mqtt_error_type_t error_type;
     int connect_return_code;
 } esp_mqtt_error_codes_t;

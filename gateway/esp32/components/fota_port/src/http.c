@@ -23,7 +23,8 @@
 #define CONNECT_MS 10000
 #define READ_MS 1000 /* how soon a cancelled request ends; silence is the core's to judge */
 #define RECEIVE 2048
-#define SEND 3072 /* the request's line and headers */
+#define SEND 3072          /* the request's line and headers */
+#define CERTIFICATE 0x2700 /* MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, without its sign */
 
 enum { FREE, WANTED, HEAD, ENDED };
 
@@ -133,15 +134,15 @@ static void unreached(esp_http_client_handle_t client, esp_err_t error)
     int code = 0, flags = 0;
 
     (void) esp_http_client_get_and_clear_last_tls_error(client, &code, &flags);
-    ended(GW_HTTP_UNREACHED, "");
-    if (flags != 0)
-        (void) snprintf(
-            request.detail, sizeof request.detail,
-            "the server's certificate was refused (%s%s%sflags 0x%x): look at the setting `ca` and the clock",
-            (flags & 1) != 0 ? "expired, " : "", (flags & 4) != 0 ? "for another name, " : "",
-            (flags & 8) != 0 ? "signed by nobody who is trusted, " : "", (unsigned) flags);
+    request.result = GW_HTTP_UNREACHED;
+    if (code == CERTIFICATE || flags != 0)
+        (void) snprintf(request.detail, sizeof request.detail,
+                        "the server's certificate was refused (flags 0x%x): is it for this name, signed by whom the "
+                        "setting `ca` trusts, and not expired?",
+                        (unsigned) flags);
     else
-        (void) snprintf(request.detail, sizeof request.detail, "no connection: %s", esp_err_to_name(error));
+        (void) snprintf(request.detail, sizeof request.detail, "no connection: %s, TLS error 0x%x",
+                        esp_err_to_name(error), (unsigned) code);
 }
 
 static bool give(const char *data, size_t length)

@@ -22,7 +22,8 @@
 #define TOPIC 104u        /* fota/v1/<gateway>/<device>/progress */
 #define KEEPALIVE_S 30    /* as on Linux */
 #define NETWORK_MS 10000
-#define MAILBOX_MS 2000 /* then a message is dropped: chunks are asked for again, commands are sent again */
+#define CERTIFICATE 0x2700 /* MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, without its sign */
+#define MAILBOX_MS 2000    /* then a message is dropped: chunks are asked for again, commands are sent again */
 
 enum kind { CONNECT, DISCONNECT, SUBSCRIBE, PUBLISH };
 
@@ -65,7 +66,7 @@ static void note_error(const esp_mqtt_error_codes_t *e)
     if (e->error_type == MQTT_ERROR_TYPE_CONNECTION_REFUSED)
         (void) snprintf(why, sizeof why, "refused with code %d: user, password, access list?",
                         (int) e->connect_return_code);
-    else if (e->esp_tls_cert_verify_flags != 0)
+    else if (e->esp_tls_cert_verify_flags != 0 || e->esp_tls_stack_err == CERTIFICATE)
         (void) snprintf(why, sizeof why, "its certificate was refused, flags 0x%x: setting `ca`, clock?",
                         (unsigned) e->esp_tls_cert_verify_flags);
     else if (e->esp_tls_last_esp_err != 0)
