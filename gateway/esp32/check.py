@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..")
 CHIPS = {
     "esp32c3": ("riscv64-unknown-elf-gcc", ["--specs=picolibc.specs", "-march=rv32imc_zicsr_zifencei", "-mabi=ilp32"], "riscv"),
+    # its package has no C library: the headers of picolibc's for RISC-V do
     "esp32": ("xtensa-lx106-elf-gcc", ["-isystem/usr/lib/picolibc/riscv64-unknown-elf/include"], "xtensa"),
 }
 WARNINGS = ["-std=gnu17", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
@@ -81,7 +82,7 @@ def sources():
 OURS = ["-I" + os.path.join(ROOT, "core", "include"), "-I" + os.path.join(ROOT, "gateway", "core", "include"),
         "-I" + os.path.join(HERE, "components", "fota_port", "include"), "-I" + os.path.join(HERE, "components", "fota_drivers"),
         "-DGW_DEVICES_MAX=1u", "-DGW_FETCHES_MAX=1u", "-DGW_CHANNELS_MAX=1u", "-DGW_CHUNK_WINDOW=2u", "-DGW_CHANNEL_DEVICES=1u",
-        "-DGW_SIGV4_TOKEN_MAX=640u", '-DFOTA_VERSION="0"']
+        "-DGW_SIGV4_TOKEN_MAX=640u", "-DGW_RECORD_MAX=6144u", '-DFOTA_VERSION="0"']
 
 
 def compile_one(job):

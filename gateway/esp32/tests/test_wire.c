@@ -190,8 +190,8 @@ static void test_uart_overrun(void **state)
     static const uint8_t payload[] = "payload";
     struct fota_frame frame = {
         .version = FOTA_LINK_VERSION, .type = FOTA_LINK_INFO, .payload = payload, .length = sizeof payload};
-    uint8_t wire[3][64];
-    size_t length[3];
+    uint8_t wire[3][64] = {{0}};
+    size_t length[3] = {0};
 
     (void) state;
     for (uint8_t i = 0; i < 3; i++) {

@@ -133,7 +133,9 @@ struct gw_mqtt {
 
 #define GW_DIGEST_SIZE 32u
 #define GW_RECORD_NAME_MAX 40u /* characters of a record's name, [a-z0-9A-Z_-] */
-#define GW_RECORD_MAX 8192u    /* bytes of a record */
+#ifndef GW_RECORD_MAX
+#define GW_RECORD_MAX 8192u /* bytes of a record */
+#endif
 
 struct gw_package_file {
     uint8_t digest[GW_DIGEST_SIZE];

@@ -11,8 +11,8 @@
 #include <freertos/queue.h>
 
 #define PORT CONFIG_FOTA_UART_PORT
-#define RX_RING 4096
-#define TX_RING 2048
+#define RX_RING 2048
+#define TX_RING 1024
 #define EVENTS 16
 #define DRAIN_MS 100u /* for what was written to go out, before the rate changes */
 

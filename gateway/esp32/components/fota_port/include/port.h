@@ -15,8 +15,8 @@
 #else
 #define PORT_STACK(bytes) (bytes)
 #endif
-#define PORT_GATEWAY_STACK PORT_STACK(16384u)
-#define PORT_HTTP_STACK PORT_STACK(8192u)
+#define PORT_GATEWAY_STACK PORT_STACK(12288u)
+#define PORT_HTTP_STACK PORT_STACK(7168u)
 #define PORT_MQTT_STACK PORT_STACK(4096u)        /* what is sent */
 #define PORT_MQTT_CLIENT_STACK PORT_STACK(6144u) /* esp-mqtt's own, from the heap, once a connection */
 #define PORT_PRIORITY 5

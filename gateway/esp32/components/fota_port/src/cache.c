@@ -70,7 +70,7 @@ static void take_cell(struct port_cache *c, struct port_cache_slot *s, const uin
 
 static int load(struct port_cache *c, struct port_cache_slot *s)
 {
-    uint8_t head[HEAD], cells[256];
+    uint8_t head[HEAD] = {0}, cells[256] = {0};
 
     memset(s, 0, sizeof *s);
     if (c->flash.read(c->flash.ctx, base_of(c, s), head, HEAD) != 0)

@@ -17,7 +17,7 @@
 #include <esp_crt_bundle.h>
 #endif
 
-#define BODY 3072u    /* bytes under way from the task to the gateway */
+#define BODY 2048u    /* bytes under way from the task to the gateway */
 #define PIECE 512u    /* handed over at once */
 #define HEADERS 1024u /* of a request: all lines */
 #define CONNECT_MS 10000
