@@ -73,7 +73,7 @@ class Esp32System(System):
         key = "".join(line for line in read(self.bench.public).decode().split("\n") if "-----" not in line)
         return {"broker": f"mqtt://{self.broker.address()}", "key1": key, "log": "debug", "max_baud": BAUD, **more}
 
-    def start_gateway(self, **settings):
+    def start_gateway(self, wait=True, **settings):
         """At the device's own rate: slow enough for something to happen while it is written."""
         pem = settings.pop("ca", None)
         values = self.settings(**settings)
@@ -82,7 +82,7 @@ class Esp32System(System):
             lines += ["ca", *pem.strip().split("\n"), ""]
         self.chip.env.update(FOTA_PORT=self.tty, FOTA_PINS=self.control_path)
         self.chip.configure(lines)
-        return self.power_on()
+        return self.power_on(wait)
 
     def power_on(self, wait=True):
         heard = len(self.of("presence"))

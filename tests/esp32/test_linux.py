@@ -3,6 +3,7 @@
 """The ESP32's application on ESP-IDF's linux target, against the real broker, hub, S3 server and the bootloader on the virtual board: `make esp32-linux`.
 
 usage: test_linux.py BUILD_DIR ESP32_BUILD_DIR [test names]; FOTA_KILLS=N runs of the random kills (50), FOTA_SEED=N where they begin"""
+import collections
 import os
 import random
 import sys
@@ -14,6 +15,7 @@ from esp32 import CACHE, DEVICE, Esp32System, read, wait_until
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s3"))
 import radosgw  # noqa: E402
 from faultproxy import FaultProxy, make_ca, make_certificate  # noqa: E402
+from fotatest import Broker, free_port  # noqa: E402
 from system import FACTORY, PRODUCT  # noqa: E402
 
 BUILD = ELF = PARTITIONS = None
@@ -215,6 +217,24 @@ class BadInput(Case):
         self.memory()  # with TLS
         s.boots("1.1.0", "B")
 
+    def test_broker_over_tls(self):
+        s, port = self.system, free_port()
+        ca, other = make_ca(s.dir, "ca"), make_ca(s.dir, "other-ca")
+        pem = make_certificate(s.dir, ca, "localhost").removesuffix(".pem")
+        s.broker.stop()
+        s.broker = Broker(s.broker.port, f"listener {port} 127.0.0.1\ncertfile {pem}.crt\nkeyfile {pem}.key").start()
+        s.start_gateway(wait=False, broker=f"mqtts://localhost:{port}", ca=read(other).decode())
+        s.wait_log("its certificate was refused")
+        s.chip.cut()
+        s.chip.env["FOTA_NO_CLOCK"] = "1"
+        s.start_gateway(wait=False, broker=f"mqtts://localhost:{port}", ca=read(ca).decode())
+        s.wait_log("could not connect to the broker (the clock is not set yet")
+        s.chip.cut()
+        del s.chip.env["FOTA_NO_CLOCK"]
+        s.power_on()
+        self.confirmed(s.update("good"))
+        s.boots("1.1.0", "B")
+
     def test_console(self):
         s = self.system.start_gateway(hub_token="very-secret")
         for line, answer in (("show", "hub_token        (set)"), ("set nonsense 1", "is no setting"), ("set wifi_ssid " + "x" * 33, "it may have 32"),
@@ -256,8 +276,8 @@ class Kills(Case):
         for version, data in packages.items():
             s.serve(version, data)
         s.start_gateway(max_baud="2000000")
-        kills, updates, slot, began = 0, 0, "A", time.monotonic()
-        while kills < runs:
+        kills, updates, slot, began = collections.Counter(), 0, "A", time.monotonic()
+        while kills.total() < runs:
             version = versions[updates % 2]
             slot = "B" if slot == "A" else "A"
             s.web.fault[version] = ("slow", dice.choice((200000, 1000000)))
@@ -270,14 +290,15 @@ class Kills(Case):
             s.reply(job)
             for _ in range(dice.randrange(1, 5)):
                 time.sleep(dice.random() * dice.choice((0.2, 1.5, 6)))
-                if s.last()["state"] in ("confirmed", "rolled-back", "failed"):
+                state = s.last()["state"]
+                if state in ("confirmed", "rolled-back", "failed"):
                     break
                 s.chip.cut()
-                kills += 1
+                kills[state] += 1
                 s.power_on(wait=False)
             self.confirmed(job, version, slot)
             updates += 1
-        print(f"{kills} kills in {updates} updates, seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{kills.total()} kills ({dict(kills)}) in {updates} updates, seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
         self.assertEqual(s.control("status")["counters"]["violations"], 0)
         s.boots(version, slot)
 
