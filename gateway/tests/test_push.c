@@ -1304,7 +1304,7 @@ static void the_source_gives_both_slots_in_any_order(void **state)
         pack_buffer_free(&whole);
     }
     assert_int_equal(gw_package_source_read(&b->source, 2, 0, got, 8), FOTA_E_ARGUMENT);
-    assert_int_equal(gw_package_source_read(&b->source, 0, FOTA_CODE_MAX, got, 8), FOTA_E_ARGUMENT);
+    assert_int_equal(gw_package_source_read(&b->source, 0, FOTA_PACKAGE_MAX, got, 8), FOTA_E_ARGUMENT);
     bench_free(b);
 }
 

@@ -306,8 +306,33 @@ static void a_bad_program_goes(void **state)
         job_start(m, true); /* unless an operator asks for it */
         run(m, 60000);
         assert_int_equal(m->push.outcome, GW_PUSH_CONFIRMED);
+        assert_int_equal(m->push.info.last_reason, FOTA_OK); /* and then it is as good as any */
         machine_free(m);
     }
+}
+
+/* The record is lost in the trial: a program that works stays all the same. */
+static void the_record_is_lost(void **state)
+{
+    struct machine *m = machine_new();
+
+    (void) state;
+    job_start(m, false);
+    m->saved = m->push.state;
+    while (m->boots < 2u) {
+        m->now++;
+        (void) gw_push_poll(&m->push);
+        m->saved = m->push.state;
+        if (gw_self_poll(&m->self)) {
+            fake_storage_free(&m->storage);
+            fake_storage_init(&m->storage);
+            gw_self_restart(&m->self);
+        }
+    }
+    assert_int_equal(m->valid, 0);
+    gw_self_healthy(&m->self);
+    assert_int_equal(m->valid, 1);
+    machine_free(m);
 }
 
 /* The power goes before each operation in turn. Some program always runs, and it is told which. */
@@ -384,9 +409,8 @@ static int make_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_updates_itself),
-        cmocka_unit_test(a_bad_program_goes),
-        cmocka_unit_test(the_power_goes),
+        cmocka_unit_test(it_updates_itself),     cmocka_unit_test(a_bad_program_goes),
+        cmocka_unit_test(the_record_is_lost),    cmocka_unit_test(the_power_goes),
         cmocka_unit_test(what_it_does_not_take),
     };
 

@@ -9,13 +9,19 @@
 #include <string.h>
 
 enum {
+    AT_SEGMENTS = 1,     /* u8 */
     AT_CHIP = 12,        /* u16 */
     AT_DESCRIPTION = 32, /* behind the headers of image and first segment */
     AT_SECURE = AT_DESCRIPTION + 4,
     AT_VERSION = AT_DESCRIPTION + 16,
     VERSION_SIZE = 32,
-    DESCRIPTION_END = AT_DESCRIPTION + 256
+    DESCRIPTION_END = AT_DESCRIPTION + 256,
+    AT_HASHED = 23, /* u8: a SHA-256 of all before follows */
+    HEAD_SIZE = 24,
+    SEGMENT_HEAD = 8, /* u32 load address, u32 length */
+    PADDED = 16,      /* the checksum is the last byte of such a block */
 };
+#define CHECKSUM_SEED 0xEFu
 #define IMAGE_MAGIC 0xE9u
 #define DESCRIPTION_MAGIC 0xABCD5432u
 #define DEADLINE_MS 120000u /* Wi-Fi, time and broker may take a while */
@@ -23,6 +29,33 @@ enum {
 bool pack_looks_like_esp(const uint8_t *p, size_t size)
 {
     return size >= DESCRIPTION_END && p[0] == IMAGE_MAGIC && fota_get32(p + AT_DESCRIPTION) == DESCRIPTION_MAGIC;
+}
+
+/* @return bytes up to and with the checksum, or 0: they are not all there, or the checksum says that they are others.
+ */
+static size_t checked(const uint8_t *p, size_t size)
+{
+    size_t at = HEAD_SIZE;
+    uint8_t sum = CHECKSUM_SEED;
+    for (unsigned i = 0; i < p[AT_SEGMENTS]; i++) {
+        if (size - at < SEGMENT_HEAD || fota_get32(p + at + 4) > size - at - SEGMENT_HEAD)
+            return 0;
+        for (size_t n = fota_get32(p + at + 4), from = at + SEGMENT_HEAD; n > 0; n--)
+            sum ^= p[from++];
+        at += SEGMENT_HEAD + fota_get32(p + at + 4);
+    }
+    at = (at / PADDED + 1u) * PADDED;
+    return at <= size && p[at - 1u] == sum ? at : 0;
+}
+
+static bool whole(const uint8_t *p, size_t size)
+{
+    uint8_t digest[FOTA_SHA256_SIZE];
+    size_t end = checked(p, size);
+    if (end == 0 || p[AT_HASHED] == 0)
+        return end != 0;
+    fota_sha256(p, end, digest);
+    return size - end >= sizeof digest && memcmp(p + end, digest, sizeof digest) == 0;
 }
 
 int pack_esp_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error)
@@ -34,6 +67,10 @@ int pack_esp_read(const struct pack_input *input, struct pack_image *image, stru
         return pack_fail(error, FOTA_E_SIZE,
                          "%s: %zu bytes; a gateway's own program may have %u: optimize for size (-Os)", input->name,
                          input->size, FOTA_GATEWAY_MAX);
+    if (!whole(input->data, input->size))
+        return pack_fail(error, FOTA_E_TRUNCATED,
+                         "%s: cut short or damaged: its segments, checksum or hash do not fit; build it again",
+                         input->name);
     memcpy(text, input->data + AT_VERSION, VERSION_SIZE);
     if (!pack_version_parse(text[0] == 'v' ? text + 1 : text, &version))
         return pack_fail(

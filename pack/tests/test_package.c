@@ -267,7 +267,21 @@ static void test_bootloader(void **state)
 
 /* --- a gateway's own program ------------------------------------------------------------------------------ */
 
-#define ESP_SIZE 10001u
+#define ESP_SIZE 10001u /* of one segment, checksum, hash, and something behind it */
+#define ESP_END (ESP_SIZE / 16u * 16u - 64u)
+
+/* Checksum and hash of an image that ends at `end` and then has a hash. */
+static void esp_seal(uint8_t *esp, uint32_t end)
+{
+    uint8_t sum = 0xEF;
+    esp[1] = 1;
+    esp[23] = 1;
+    fota_put32(esp + 28, end - 32u - 5u); /* then four bytes of padding and the checksum */
+    for (uint32_t i = 32; i < end - 5u; i++)
+        sum ^= esp[i];
+    esp[end - 1u] = sum;
+    fota_sha256(esp, end, esp + end);
+}
 
 static void esp_make(uint8_t *esp, const char *version)
 {
@@ -279,6 +293,7 @@ static void esp_make(uint8_t *esp, const char *version)
     fota_put32(esp + 36, 7);
     memset(esp + 48, 0, 32);
     memcpy(esp + 48, version, strlen(version));
+    esp_seal(esp, ESP_END);
 }
 
 static int esp_pack(const uint8_t *esp, size_t size, struct pack_buffer *package, struct pack_result *result)
@@ -330,10 +345,21 @@ static void test_gateway_program_that_is_wrong(void **state)
     assert_int_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_E_ARGUMENT);
     assert_non_null(strstr(error.text, "6c2f-dirty"));
     esp_make(large, "1.0.0");
+    esp_seal(large, FOTA_GATEWAY_MAX - 32u);
     assert_int_equal(esp_pack(large, sizeof large, &package, NULL), FOTA_E_SIZE);
     assert_int_equal(esp_pack(large, sizeof large - 1u, &package, NULL), FOTA_OK); /* the largest fits a package */
     pack_buffer_free(&package);
     assert_int_equal(pack_bin_make(&image, &package, &error), FOTA_E_ARGUMENT);
+    esp_make(esp, "1.0.0");
+    for (uint32_t i = 0; i < ESP_END + 32u; i += 37u) { /* a byte of it is another one */
+        esp[i] ^= 4u;
+        assert_int_not_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_OK);
+        esp[i] ^= 4u;
+    }
+    for (uint32_t size = 0; size < ESP_END + 32u; size += 101u) /* it is cut short */
+        assert_int_not_equal(esp_pack(esp, size, &package, NULL), FOTA_OK);
+    fota_put32(esp + 28, 0xFFFFFFFFu);
+    assert_int_not_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_OK);
     fota_put32(esp + 32, 0xABCD5433u);
     assert_int_not_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_OK);
     assert_int_not_equal(esp_pack(esp, 200, &package, NULL), FOTA_OK);

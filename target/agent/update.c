@@ -11,6 +11,7 @@
 #define HASH_STEP 256u /* bytes in a step: some 100 µs at 168 MHz */
 #define VERIFY_MS 200u /* a signature at 168 MHz */
 #define DATA_HEAD 4u
+#define CHUNK_LEAST 256u
 
 /* The longest that an erase takes at x32 (DS8626 table 40), in ms. */
 static uint32_t erase_ms(unsigned sector)
@@ -164,7 +165,7 @@ static bool step(struct fota_agent *agent, bool served)
     }
     if (u->wanted != 0)
         erase_now(agent);
-    else if (!served && more)
+    if (!served && more)
         (void) fota_slot_hash_step(&u->hash, agent->journal.flash, in->slot, in->next, HASH_STEP);
     return more;
 }
@@ -176,6 +177,8 @@ int fota_agent_updates(struct fota_agent *agent, struct fota_agent_update *updat
     memset(update, 0, sizeof *update);
     if (agent->image == NULL)
         return FOTA_E_NO_IMAGE;
+    if (hooks->window < CHUNK_LEAST || (hooks->chunk != 0 && (hooks->chunk < CHUNK_LEAST || hooks->chunk % 4u != 0)))
+        return FOTA_E_ARGUMENT;
     error = fota_config_decode((const uint8_t *) FOTA_CONFIG_BASE, &update->config);
     if (error != FOTA_OK)
         return error;

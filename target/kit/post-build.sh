@@ -9,13 +9,15 @@ usage() { echo "usage: post-build.sh [--key KEY.pem] NAME -- LINK COMMAND" >&2; 
 kit=$(dirname "$0")
 key=
 if [ "${1:-}" = --key ]; then
-    key=${2:?post-build.sh: --key KEY.pem}
+    [ -f "${2:-}" ] || { echo "post-build.sh: --key ${2:-}: there is no such file" >&2; exit 1; }
+    key=$2
     shift 2
 fi
 [ $# -ge 3 ] && [ "$2" = -- ] || usage
 name=$1
 shift 2
 command -v fota > /dev/null || { echo "post-build.sh: the program fota is not in PATH: install the package fota" >&2; exit 1; }
+rm -f "$name.bin" "$name.fota" # none of an older link stays
 for slot in A B; do
     file=$name.$(echo $slot | tr AB ab).elf
     "$@" -Wl,--emit-relocs -Wl,--defsym=fota_code="$(sed -n "s/^FOTA_SLOT_$slot = //p" "$kit/sources.mk")" -o "$file"

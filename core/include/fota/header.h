@@ -31,7 +31,8 @@
     {                                                                                                                  \
         0x8c, 0x1d, 0x7a, 0x40, 0x52, 0xee, 0x4f, 0x6b, 0x9a, 0x37, 0x2f, 0x0d, 0x61, 0xb7, 0xc3, 0xe5                 \
     }
-#define FOTA_GATEWAY_MAX FOTA_KIB(1016) /* bytes of it: the package stays below FOTA_PACKAGE_MAX, and below a cache of 1 MiB */
+#define FOTA_GATEWAY_MAX                                                                                               \
+    FOTA_KIB(1016) /* bytes of it: the package stays below FOTA_PACKAGE_MAX, and below a cache of 1 MiB */
 
 struct fota_version {
     uint16_t major, minor, patch, reserved; /* reserved: 0 */

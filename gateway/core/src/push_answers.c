@@ -289,6 +289,9 @@ static void on_finish(struct gw_push *push, const struct fota_frame *frame, int 
         later(push, PHASE_FINISH, GW_PUSH_HASHES_MS);
     } else if (status == FOTA_E_SESSION || status == FOTA_E_STATE) {
         begin_again(push);
+    } else if (status == FOTA_E_JOURNAL_FULL && !push->made_room) {
+        push->made_room = true;
+        push_phase(push, PHASE_LOADER);
     } else if (status == FOTA_E_INCOMPLETE) {
         push_state(push, GW_PUSH_WRITE);
         push_phase(push, PHASE_STATUS);

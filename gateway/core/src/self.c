@@ -113,7 +113,7 @@ static int begin(struct gw_self *self, const uint8_t raw[FOTA_HEADER_SIZE], bool
     int error;
 
     in->state = FOTA_INSTALL_IDLE;
-    if (r->trial == FOTA_TRIAL_RUNNING)
+    if (r->trial == FOTA_TRIAL_RUNNING || self->restart_at != 0)
         return FOTA_E_BUSY;
     error = check_header(self, raw);
     if (error != FOTA_OK)
@@ -338,12 +338,18 @@ int gw_self_init(struct gw_self *self, const struct gw_self_config *config, cons
     return save(self) ? FOTA_OK : FOTA_E_IO;
 }
 
+/* Whatever the record says: it may have been lost, and a program that works stays. */
 void gw_self_healthy(struct gw_self *self)
 {
     struct gw_self_record *r = &self->record;
 
-    if (r->trial != FOTA_TRIAL_RUNNING || self->port->confirm(self->port->ctx) != 0)
+    if (self->confirmed || self->port->confirm(self->port->ctx) != 0)
         return;
+    self->confirmed = true;
+    if (r->trial != FOTA_TRIAL_RUNNING)
+        return;
+    if (memcmp(r->rejected, r->candidate, sizeof r->rejected) == 0)
+        r->reason = FOTA_OK; /* an operator asked for it once more, and was right */
     r->confirmed_slot = self->config.slot;
     memcpy(r->confirmed, r->candidate, sizeof r->confirmed);
     if (r->counter > r->floor)

@@ -17,6 +17,7 @@
 #ifndef FOTA_AGENT_LINES
 #define FOTA_AGENT_LINES 1u
 #endif
+_Static_assert(FOTA_AGENT_LINES >= 1u, "at least one wire");
 
 struct fota_agent_port {
     void *ctx;
@@ -105,8 +106,8 @@ int fota_agent_start(struct fota_agent *agent, const struct fota_agent_port *por
 
 /** Take images into the spare slot while the application runs: then the gateway does not ask for the bootloader. After
  * fota_agent_start(). @param update zeroed by its owner or not. @param hooks kept by reference.
- *  @return FOTA_OK, FOTA_E_NO_IMAGE, or what is wrong with the bootloader's configuration block: then images are
- * installed by the bootloader alone. */
+ *  @return FOTA_OK, FOTA_E_NO_IMAGE, FOTA_E_ARGUMENT (`window` below 256, or `chunk` out of its range), or what is
+ * wrong with the bootloader's configuration block: then images are installed by the bootloader alone. */
 int fota_agent_updates(struct fota_agent *agent, struct fota_agent_update *update,
                        const struct fota_agent_hooks *hooks);
 

@@ -76,7 +76,7 @@ struct gw_self {
     struct gw_self_config config;
     const struct gw_self_port *port;
     struct gw_self_record record;
-    bool unsaved;
+    bool unsaved, confirmed;
     struct fota_journal journal; /* its state only: what the server tells of */
     struct fota_installer in;
     struct fota_server server;
@@ -93,7 +93,7 @@ struct gw_self {
  *  @return FOTA_OK, FOTA_E_IO: the record cannot be written now, it is tried again. */
 int gw_self_init(struct gw_self *self, const struct gw_self_config *config, const struct gw_self_port *port);
 
-/** The gateway works: a trial is confirmed. Does nothing else. */
+/** The gateway works: the running program is confirmed, and a trial with it. May be called all the time. */
 void gw_self_healthy(struct gw_self *self);
 
 /** Look after deadline and restart. @return whether gw_self_restart() is due. */
