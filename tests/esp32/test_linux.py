@@ -222,7 +222,7 @@ class BadInput(Case):
         ca, other = make_ca(s.dir, "ca"), make_ca(s.dir, "other-ca")
         pem = make_certificate(s.dir, ca, "localhost").removesuffix(".pem")
         s.broker.stop()
-        s.broker = Broker(s.broker.port, f"listener {port} 127.0.0.1\ncertfile {pem}.crt\nkeyfile {pem}.key").start()
+        s.broker = Broker(s.broker.port, f"user root\nlistener {port} 127.0.0.1\ncertfile {pem}.crt\nkeyfile {pem}.key").start()
         s.start_gateway(wait=False, broker=f"mqtts://localhost:{port}", ca=read(other).decode())
         s.wait_log("its certificate was refused")
         s.chip.cut()
