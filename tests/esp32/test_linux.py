@@ -160,14 +160,14 @@ class BadInput(Case):
         for version in ("1.0.1", "1.1.0", "1.1.1"):
             s.serve(version, read(s.bench.package(version)))
         for version, slot in (("1.1.0", "B"), ("1.0.1", "A"), ("1.1.0", "B"), ("1.1.1", "A"), ("1.1.0", "B"), ("1.0.1", "A")):
-            self.confirmed(s.update(version), version, slot)
+            self.confirmed(s.update(version, size=len(s.web.files[version])), version, slot)
         self.assertEqual([s.web.count(v) for v in ("1.1.0", "1.1.1", "1.0.1")], [1, 1, 2])
         s.boots("1.0.1", "A")
 
     def test_too_long(self):
-        """A file that no slot of the cache holds."""
+        """A file that the cache does not hold."""
         s = self.system.start_gateway()
-        s.serve("huge", b"\0" * 600000)
+        s.serve("huge", b"\0" * (1 << 20))
         self.refused(s.update("huge"), "cache-error", "is there room?")
         self.confirmed(s.update("good"))  # it has not kept its place
         s.boots("1.1.0", "B")
@@ -222,7 +222,7 @@ class BadInput(Case):
         ca, other = make_ca(s.dir, "ca"), make_ca(s.dir, "other-ca")
         pem = make_certificate(s.dir, ca, "localhost").removesuffix(".pem")
         s.broker.stop()
-        s.broker = Broker(s.broker.port, f"listener {port} 127.0.0.1\ncertfile {pem}.crt\nkeyfile {pem}.key").start()
+        s.broker = Broker(s.broker.port, f"user root\nlistener {port} 127.0.0.1\ncertfile {pem}.crt\nkeyfile {pem}.key").start()
         s.start_gateway(wait=False, broker=f"mqtts://localhost:{port}", ca=read(other).decode())
         s.wait_log("its certificate was refused")
         s.chip.cut()

@@ -17,7 +17,7 @@ static struct {
     unsigned seed;
 } flash;
 
-static uint8_t some[SIZE / 2u]; /* bytes of packages */
+static uint8_t some[SIZE]; /* bytes of packages */
 
 static unsigned dice(unsigned *seed)
 {
@@ -182,11 +182,41 @@ static void test_full(void **state)
 
     (void) state;
     boot(&cache, &s);
-    assert_int_equal(fill(&s, one, 0, room), 0);
+    assert_int_equal(fill(&s, one, 0, 10), 0);
+    assert_int_equal(fill(&s, two, 0, 10), 0);
+    assert_int_equal(fill(&s, one, 10, room), 0);
     assert_int_equal(s.append(s.ctx, one, some, 1), -1);
     assert_int_equal(s.commit(s.ctx, one), 0);
     boot(&cache, &s);
     expect_bytes(&s, one, room);
+}
+
+/* A package over both slots, to the region's last byte; then shorter ones again. */
+static void test_long(void **state)
+{
+    struct port_cache cache;
+    struct gw_storage s;
+    const uint32_t room = SIZE - PORT_SECTOR;
+    bool complete;
+
+    (void) state;
+    boot(&cache, &s);
+    assert_int_equal(fill(&s, one, 0, 600000), 0);
+    assert_int_equal(s.append(s.ctx, two, some, 1), -1); /* its place is taken */
+    boot(&cache, &s);
+    assert_true(size_of(&s, one, &complete) > 590000);
+    assert_int_equal(fill(&s, one, size_of(&s, one, &complete), room), 0);
+    assert_int_equal(s.append(s.ctx, one, some, 1), -1);
+    assert_int_equal(s.commit(s.ctx, one), 0);
+    boot(&cache, &s);
+    expect_bytes(&s, one, room);
+    assert_int_equal(s.append(s.ctx, two, some, 1), -1);
+    assert_int_equal(s.remove(s.ctx, one), 0);
+    assert_int_equal(fill(&s, two, 0, 50000), 0);
+    assert_int_equal(fill(&s, three, 0, 50000), 0);
+    boot(&cache, &s);
+    expect_bytes(&s, two, size_of(&s, two, &complete));
+    expect_bytes(&s, three, size_of(&s, three, &complete));
 }
 
 static void test_many_uses(void **state)
@@ -317,13 +347,10 @@ static void test_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_files, setup),
-        cmocka_unit_test_setup(test_full, setup),
-        cmocka_unit_test_setup(test_many_uses, setup),
-        cmocka_unit_test_setup(test_cuts, setup),
-        cmocka_unit_test_setup(test_cut_removal, setup),
-        cmocka_unit_test_setup(test_garbage, setup),
-        cmocka_unit_test(test_key),
+        cmocka_unit_test_setup(test_files, setup),   cmocka_unit_test_setup(test_full, setup),
+        cmocka_unit_test_setup(test_long, setup),    cmocka_unit_test_setup(test_many_uses, setup),
+        cmocka_unit_test_setup(test_cuts, setup),    cmocka_unit_test_setup(test_cut_removal, setup),
+        cmocka_unit_test_setup(test_garbage, setup), cmocka_unit_test(test_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

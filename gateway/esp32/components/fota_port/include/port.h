@@ -70,6 +70,7 @@ void port_console_poll(void);
 
 /* --- cache.c: packages in raw flash; portable ---------------------------------------------------- */
 #define PORT_SECTOR 4096u
+#define PORT_SLOT (512u * 1024u) /* a device's package has at most 376 KiB of code and a little more */
 #define PORT_SLOTS_MAX 4u
 
 /** A region of NOR flash. Each returns 0 or -1. */

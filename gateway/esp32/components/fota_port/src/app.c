@@ -9,8 +9,7 @@
 #include <nvs_flash.h>
 #include <string.h>
 
-#define WAIT_MAX_MS 50u                   /* the console is looked at so often */
-#define CACHE_BYTES (16u * 1024u * 1024u) /* no bound of its own: the number of slots is one */
+#define WAIT_MAX_MS 50u /* the console is looked at so often */
 
 static struct gw gw;
 static struct gw_device_config device;
@@ -129,7 +128,7 @@ static bool begin(char *error, size_t capacity)
     if (ports.storage == NULL || configure(&config, error, capacity) != 0)
         return false;
     config.cache_files = port_storage_files();
-    config.cache_bytes = CACHE_BYTES;
+    config.cache_bytes = config.cache_files * PORT_SLOT;
     port_http_start();
     port_mqtt_start(&gw);
     if (gw_init(&gw, &config, &ports, error, capacity) != 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packages in raw NOR flash. The region is cut into equal slots, a package each. A slot's first sector is a log that
- * only grows: a head with the digest, then cells that say how far the data was synced, that it is complete, that it was
- * used. The sectors behind it are erased as the data comes to them.
+ * Packages in raw NOR flash. The region is cut into equal slots, a package each; one that is longer than its slot goes
+ * on over the free ones behind it. A slot's first sector is a log that only grows: a head with the digest, then cells
+ * that say how far the data was synced, that it is complete, that it was used. The sectors behind it are erased as the
+ * data comes to them.
  *
  * A cut of power leaves at worst a cell or some data half written. A cell has a CRC of its own, and data counts up to
  * the last cell only, from there down to the sector's beginning: the sector is erased again before the rest is written.
@@ -18,8 +19,7 @@
 #define HEAD 64u
 #define CELL 16u
 #define CELLS ((PORT_SECTOR - HEAD) / CELL)
-#define SLOT_MAX (512u * 1024u)            /* a package has at most 376 KiB of code and a little more */
-#define KEPT (SLOT_MAX / PORT_SECTOR + 2u) /* cells that uses leave to the data */
+#define KEPT (PORT_SLOT / PORT_SECTOR + 2u) /* cells that uses leave to the data */
 
 enum { CELL_SYNCED = 1, CELL_COMPLETE = 2, CELL_USED = 3 };
 
@@ -28,9 +28,28 @@ static uint32_t base_of(const struct port_cache *c, const struct port_cache_slot
     return (uint32_t) (s - c->slot) * c->slot_size;
 }
 
-static uint32_t room_of(const struct port_cache *c)
+static uint32_t end_of(const struct port_cache *c, const struct port_cache_slot *s)
 {
-    return c->slot_size - PORT_SECTOR;
+    return base_of(c, s) + PORT_SECTOR + s->erased;
+}
+
+/* Bytes of data: the slot's, and of the slots behind it that nobody has. */
+static uint32_t room_of(const struct port_cache *c, const struct port_cache_slot *s)
+{
+    unsigned n = 1;
+
+    while (s + n < c->slot + c->slots && !s[n].used)
+        n++;
+    return n * c->slot_size - PORT_SECTOR;
+}
+
+/* Data of a longer package, which begins in a slot before, lies here. */
+static bool covered(const struct port_cache *c, const struct port_cache_slot *s)
+{
+    for (const struct port_cache_slot *before = c->slot; before < s; before++)
+        if (before->used && end_of(c, before) > base_of(c, s))
+            return true;
+    return false;
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
@@ -59,7 +78,7 @@ static void take_cell(struct port_cache *c, struct port_cache_slot *s, const uin
 {
     uint32_t value = fota_get32(cell + 4), touched = fota_get32(cell + 8);
 
-    if (fota_get32(cell + 12) != fota_crc32(0, cell, 12) || value > room_of(c))
+    if (fota_get32(cell + 12) != fota_crc32(0, cell, 12) || value > room_of(c, s))
         return; /* half written: what it would have said did not happen */
     s->synced = fota_get32(cell) == CELL_USED ? s->synced : value;
     s->complete = s->complete || fota_get32(cell) == CELL_COMPLETE;
@@ -75,7 +94,8 @@ static int load(struct port_cache *c, struct port_cache_slot *s)
     memset(s, 0, sizeof *s);
     if (c->flash.read(c->flash.ctx, base_of(c, s), head, HEAD) != 0)
         return -1;
-    s->used = fota_get32(head) == MAGIC && fota_get32(head + HEAD - 4u) == fota_crc32(0, head, HEAD - 4u);
+    s->used =
+        !covered(c, s) && fota_get32(head) == MAGIC && fota_get32(head + HEAD - 4u) == fota_crc32(0, head, HEAD - 4u);
     if (!s->used)
         return 0;
     memcpy(s->digest, head + 4, GW_DIGEST_SIZE);
@@ -95,7 +115,8 @@ static int load(struct port_cache *c, struct port_cache_slot *s)
         take_cell(c, s, cell);
     }
     s->length = s->complete ? s->synced : s->synced / PORT_SECTOR * PORT_SECTOR;
-    s->erased = s->synced = s->length;
+    s->synced = s->length;
+    s->erased = (s->length + PORT_SECTOR - 1u) / PORT_SECTOR * PORT_SECTOR;
     return 0;
 }
 
@@ -116,7 +137,7 @@ static struct port_cache_slot *make(struct port_cache *c, const uint8_t *digest)
     for (unsigned i = 0; i < c->slots; i++) {
         struct port_cache_slot *s = &c->slot[i];
 
-        if (s->used)
+        if (s->used || covered(c, s))
             continue;
         memset(head, 0xFF, sizeof head);
         fota_put32(head, MAGIC);
@@ -138,8 +159,8 @@ int port_cache_open(struct port_cache *c, const struct port_flash *flash, uint32
 {
     memset(c, 0, sizeof *c);
     c->flash = *flash;
-    c->slots = size / SLOT_MAX < PORT_SLOTS_MAX ? size / SLOT_MAX : PORT_SLOTS_MAX;
-    c->slot_size = SLOT_MAX;
+    c->slots = size / PORT_SLOT < PORT_SLOTS_MAX ? size / PORT_SLOT : PORT_SLOTS_MAX;
+    c->slot_size = PORT_SLOT;
     for (unsigned i = 0; i < c->slots; i++)
         if (load(c, &c->slot[i]) != 0)
             return -1;
@@ -164,7 +185,7 @@ static int cache_append(void *ctx, const uint8_t *digest, const uint8_t *data, s
 
     if (s == NULL)
         s = make(c, digest);
-    if (s == NULL || s->complete || length > room_of(c) - s->length)
+    if (s == NULL || s->complete || length > room_of(c, s) - s->length)
         return -1;
     while (s->erased < s->length + length) {
         if (c->flash.erase(c->flash.ctx, base_of(c, s) + PORT_SECTOR + s->erased, PORT_SECTOR) != 0)
@@ -195,8 +216,8 @@ static int cache_sync(void *ctx, const uint8_t *digest)
     struct port_cache *c = ctx;
     struct port_cache_slot *s = find(c, digest);
 
-    if (s == NULL || s->complete || s->length / PORT_SECTOR == s->synced / PORT_SECTOR)
-        return 0;
+    if (s == NULL || s->complete || s->length / PORT_SECTOR == s->synced / PORT_SECTOR || s->cells + 2u >= CELLS)
+        return 0; /* after very many of them a cut costs more; the last cells are for the end */
     s->synced = s->length;
     return add_cell(c, s, CELL_SYNCED, s->length);
 }
