@@ -79,7 +79,7 @@ class Verify(Scratch):
         p = self.package
         self.bad(put32(p, 4, 0x02000002), "format version 2 with a header of 512 bytes; this program knows version 1 with 512: use a "
                  "newer fota, or pack it again", reason="format")
-        self.bad(put32(p, 60, 4), "flags 0x00000004 are not known here (0 is): use a newer fota, or pack it again", reason="flags")
+        self.bad(put32(p, 60, 4), "flags 0x00000004 are not known here (0 is for a device, 1 for a gateway): use a newer fota, or pack it again", reason="flags")
         for size in (0, 4, 376324, 0xFFFFFFFC, 21):
             self.bad(put32(p, 44, size), f"image size {size} is not in 8 to 376320 and a multiple of 4: make the program smaller, or "
                      "pack it again", reason="size")
