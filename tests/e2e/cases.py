@@ -34,7 +34,7 @@ CASES = [
     header("magic", "magic", "magic number 0x41544f58", "0x41544f46", "make one with fota pack"),
     header("format", "format", "format version 2", "version 1", FIT),
     header("header-size", "format", "header of 1024 bytes", "512", FIT),
-    header("flags", "flags", "flags 0x00000001", FIT),
+    header("flags", "flags", "flags 0x00000002", FIT),
     header("size-0", "size", "image size 0 ", "8 to 376320", FIT),
     header("size-4", "size", "image size 4 ", "8 to 376320", FIT),
     header("size-odd", "size", "image size 4098", "multiple of 4", FIT),

@@ -89,7 +89,7 @@ static const struct field {
     {"magic", AT(magic), 4, 0x41544F58u},
     {"format", AT(format), 2, 2},
     {"header-size", AT(header_size), 2, 1024},
-    {"flags", AT(flags), 4, 1},
+    {"flags", AT(flags), 4, 2},
     {"size-0", AT(image_size), 4, 0},
     {"size-4", AT(image_size), 4, 4},
     {"size-odd", AT(image_size), 4, 4098},
