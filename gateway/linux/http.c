@@ -6,53 +6,23 @@
 #include <string.h>
 #include <strings.h>
 
+#define HEADER_NAME 32u
 #define CONNECT_S 10L
 #define LOW_SPEED_BYTES 1L /* the core's own timer comes first; this one ends what it forgot */
 #define LOW_SPEED_S 120L
 
-bool port_http_is_hub(const char *hub_url, const char *url)
-{
-    size_t length = hub_url != NULL ? strlen(hub_url) : 0;
-
-    return length > 0 && strncmp(url, hub_url, length) == 0 && url[length] == '/';
-}
-
 /* --- one request ------------------------------------------------------------------------------ */
 
-static int64_t number(const char *text, const char **end)
+/* A header's name and its value, without blanks around it. @return false: it is none, or longer than any of ours. */
+static bool split(const char *line, size_t length, char name[HEADER_NAME], char *value, size_t capacity)
 {
-    char *stop;
-    long long value;
+    const char *colon = memchr(line, ':', length);
+    size_t n = colon != NULL ? (size_t) (colon - line) : length;
 
-    if (*text < '0' || *text > '9')
-        return -1;
-    value = strtoll(text, &stop, 10);
-    *end = stop;
-    return value;
-}
-
-/* "bytes 100-199/200" or "bytes 100-199/\*" (RFC 9110, 14.4) */
-static void content_range(struct gw_http_head *head, const char *value)
-{
-    const char *p = value;
-    int64_t from;
-
-    if (strncasecmp(p, "bytes ", 6) != 0)
-        return;
-    from = number(p + 6, &p);
-    if (from < 0 || *p != '-' || number(p + 1, &p) < from || *p != '/')
-        return;
-    head->range_from = from;
-    head->range_total = number(p + 1, &p);
-}
-
-/* The value of a header, without blanks around it. */
-static bool value_of(const char *line, size_t length, const char *name, char *value, size_t capacity)
-{
-    size_t n = strlen(name);
-
-    if (length <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+    if (n == length || n >= HEADER_NAME)
         return false;
+    memcpy(name, line, n);
+    name[n] = '\0';
     line += n + 1u;
     length -= n + 1u;
     while (length > 0 && (*line == ' ' || *line == '\t')) {
@@ -72,21 +42,12 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct port_http_request *r = ctx;
     size_t length = size * count;
-    char value[GW_ETAG_MAX] = "";
-    const char *end;
+    char name[HEADER_NAME], value[GW_ETAG_MAX];
 
     if (length >= 5u && memcmp(line, "HTTP/", 5) == 0) {
         r->head = (struct gw_http_head){.length = -1, .range_from = -1, .range_total = -1};
-    } else if (value_of(line, length, "Content-Length", value, sizeof value)) {
-        r->head.length = number(value, &end);
-    } else if (value_of(line, length, "Content-Range", value, sizeof value)) {
-        content_range(&r->head, value);
-    } else if (value_of(line, length, "ETag", value, sizeof value)) {
-        memcpy(r->head.etag, value, sizeof value);
-    } else if (value_of(line, length, "Retry-After", value, sizeof value)) {
-        int64_t seconds = number(value, &end);
-
-        r->head.retry_after = seconds > 0 && seconds <= 86400 ? (uint32_t) seconds : 0;
+    } else if (split(line, length, name, value, sizeof value)) {
+        gw_http_header(&r->head, name, value);
     } else if (length <= 2u) { /* the empty line: all headers are there */
         long status = 0;
 
@@ -146,7 +107,7 @@ static bool set_up(struct port_http *http, struct port_http_request *r, const st
             good = good && add_header(r, text);
         }
     }
-    if (http->token != NULL && port_http_is_hub(http->hub_url, request->url)) {
+    if (http->token != NULL && gw_http_is_below(http->hub_url, request->url)) {
         (void) snprintf(text, sizeof text, "Authorization: Bearer %s", http->token);
         good = good && add_header(r, text);
     }

@@ -141,8 +141,6 @@ struct port_http {
 };
 int port_http_open(struct port_http *http, const char *hub_url, const char *token, const char *version);
 void port_http_close(struct port_http *http);
-/** @return whether the token may be sent to this URL. */
-bool port_http_is_hub(const char *hub_url, const char *url);
 
 /* --- mqtt.c ----------------------------------------------------------------------------------- */
 struct port_mqtt {

@@ -80,6 +80,13 @@ struct gw_http_head {
     char etag[GW_ETAG_MAX]; /* as sent, with its quotes; empty when there was none or it is too long */
 };
 
+/** Take a header of the answer; those of no meaning here are left out. @param head begun with -1 where that means "not
+ * said". @param name of any case. @param value without blanks around it. */
+void gw_http_header(struct gw_http_head *head, const char *name, const char *value);
+/** @param base a URL without a slash at its end; NULL or "": none. @return whether `url` lies below it: its token may
+ * go there. */
+bool gw_http_is_below(const char *base, const char *url);
+
 enum gw_http_result {
     GW_HTTP_OK,        /* the answer is complete */
     GW_HTTP_UNREACHED, /* no connection, name not found, TLS refused, … */

@@ -112,8 +112,6 @@ unsigned port_storage_files(void);
 /* --- http.c ------------------------------------------------------------------------------------- */
 extern const struct gw_http port_http;
 void port_http_start(void);
-/** @return whether the hub's token may be sent to this URL. */
-bool port_http_is_hub(const char *hub_url, const char *url);
 
 /* --- mqtt.c ------------------------------------------------------------------------------------- */
 extern const struct gw_mqtt port_mqtt;

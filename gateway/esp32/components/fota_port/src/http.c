@@ -49,60 +49,12 @@ static StackType_t stack[PORT_HTTP_STACK / sizeof(StackType_t)];
 static StaticTask_t task_control;
 static TaskHandle_t task;
 
-bool port_http_is_hub(const char *hub_url, const char *url)
-{
-    size_t length = strlen(hub_url);
-
-    return length > 0 && strncmp(url, hub_url, length) == 0 && url[length] == '/';
-}
-
 /* --- the answer's head ------------------------------------------------------------------------ */
-
-static int64_t number(const char *text, const char **end)
-{
-    char *stop;
-    long long value;
-
-    if (*text < '0' || *text > '9')
-        return -1;
-    value = strtoll(text, &stop, 10);
-    *end = stop;
-    return value;
-}
-
-/* "bytes 100-199/200" or "bytes 100-199/\*" (RFC 9110, 14.4) */
-static void content_range(struct gw_http_head *head, const char *value)
-{
-    const char *p = value;
-    int64_t from;
-
-    if (strncasecmp(p, "bytes ", 6) != 0)
-        return;
-    from = number(p + 6, &p);
-    if (from < 0 || *p != '-' || number(p + 1, &p) < from || *p != '/')
-        return;
-    head->range_from = from;
-    head->range_total = number(p + 1, &p);
-}
 
 static esp_err_t on_event(esp_http_client_event_t *event)
 {
-    struct gw_http_head *head = &request.head;
-    const char *end;
-
-    if (event->event_id != HTTP_EVENT_ON_HEADER || event->header_key == NULL || event->header_value == NULL)
-        return ESP_OK;
-    if (strcasecmp(event->header_key, "Content-Length") == 0)
-        head->length = number(event->header_value, &end);
-    else if (strcasecmp(event->header_key, "Content-Range") == 0)
-        content_range(head, event->header_value);
-    else if (strcasecmp(event->header_key, "ETag") == 0 && strlen(event->header_value) < sizeof head->etag)
-        (void) snprintf(head->etag, sizeof head->etag, "%s", event->header_value);
-    else if (strcasecmp(event->header_key, "Retry-After") == 0) {
-        int64_t seconds = number(event->header_value, &end);
-
-        head->retry_after = seconds > 0 && seconds <= 86400 ? (uint32_t) seconds : 0;
-    }
+    if (event->event_id == HTTP_EVENT_ON_HEADER && event->header_key != NULL && event->header_value != NULL)
+        gw_http_header(&request.head, event->header_key, event->header_value);
     return ESP_OK;
 }
 
@@ -264,7 +216,7 @@ static int http_start(void *ctx, const struct gw_http_request *r, const struct g
             (void) snprintf(range + n, sizeof range - (size_t) n, "%lu", (unsigned long) r->from + r->length - 1u);
         good = good && add(&used, "Range: ", range) && (r->if_range == NULL || add(&used, "If-Range: ", r->if_range));
     }
-    if (port_settings.hub_token[0] != '\0' && port_http_is_hub(port_settings.hub_url, r->url))
+    if (port_settings.hub_token[0] != '\0' && gw_http_is_below(port_settings.hub_url, r->url))
         good = good && add(&used, "Authorization: Bearer ", port_settings.hub_token);
     request.events = events;
     request.told = request.aborted = false;
