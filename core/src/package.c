@@ -34,6 +34,11 @@ static uint32_t part_size(const struct fota_package *p)
     }
 }
 
+uint32_t fota_package_wants(const struct fota_package *p)
+{
+    return part_size(p) - p->have;
+}
+
 static int header_done(struct fota_package *p)
 {
     struct fota_header header;
@@ -139,7 +144,7 @@ int fota_package_feed(struct fota_package *p, const void *data, size_t length)
     const uint8_t *from = data;
 
     while (length > 0 && p->error == FOTA_OK) {
-        uint32_t want = part_size(p) - p->have;
+        uint32_t want = fota_package_wants(p);
         size_t take = length < want ? length : want;
 
         if (p->state == DONE)

@@ -57,6 +57,7 @@ struct bench {
     struct fake_http http;
     struct gw_clock clock;
     struct gw_fetch_env env;
+    struct gw_reader reader;
     struct gw_fetch fetch;
     struct gw_job job;
     uint64_t now;
@@ -224,6 +225,7 @@ static int set_up(void **state)
                                    .clock = &b->clock,
                                    .keys = &key.public_key,
                                    .key_count = 1,
+                                   .readers = {&b->reader, 1},
                                    .chunks = &b->port,
                                    .fallback = true,
                                    .random = 1};

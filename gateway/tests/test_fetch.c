@@ -21,6 +21,7 @@ struct bench {
     struct fake_http http;
     struct gw_clock clock;
     struct gw_fetch_env env;
+    struct gw_reader reader;
     struct gw_fetch fetch;
     struct gw_job job;
     uint64_t now;
@@ -47,6 +48,7 @@ static int set_up(void **state)
                                    .clock = &b->clock,
                                    .keys = &key.public_key,
                                    .key_count = 1,
+                                   .readers = {&b->reader, 1},
                                    .random = 1};
     memcpy(b->job.sha256, digest, sizeof digest);
     (void) strcpy(b->job.url, "http://h/p.fota?secret=1");
@@ -86,12 +88,13 @@ static void is_done(struct bench *b)
     uint32_t size;
     bool complete;
 
+    assert_false(b->reader.taken);
     if (b->fetch.state != GW_FETCH_DONE)
         fail_msg("%s: %s", b->fetch.reason, b->fetch.detail);
     assert_int_equal(b->storage.port.stat(&b->storage, digest, &size, &complete), 0);
     assert_true(complete);
     assert_int_equal(size, package.size);
-    assert_memory_equal(b->fetch.check.raw, package.data, FOTA_HEADER_SIZE);
+    assert_memory_equal(b->fetch.header, package.data, FOTA_HEADER_SIZE);
 }
 
 static void has_failed(struct bench *b, const char *reason, const char *word)
@@ -99,6 +102,7 @@ static void has_failed(struct bench *b, const char *reason, const char *word)
     uint32_t size;
     bool complete;
 
+    assert_false(b->reader.taken);
     assert_int_equal(b->fetch.state, GW_FETCH_FAILED);
     assert_string_equal(b->fetch.reason, reason);
     if (strstr(b->fetch.detail, word) == NULL)

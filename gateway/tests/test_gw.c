@@ -279,6 +279,60 @@ static void a_wait_is_said(void **state)
     assert_int_equal(b->sim[0].nrst_pulses, 0);
 }
 
+/* Where there is memory to read one package only, the updates come one after the other, and it is said. */
+static void one_reader_for_all(void **state)
+{
+    struct bench *b = *state;
+    const struct gw_device *d = b->gw.device;
+    bool waited = false;
+
+    for (unsigned same = 0; same < 2; same++) {
+        b->gw.fetch_env.readers.count = 1;
+        b->http.data = good.data;
+        b->http.size = (uint32_t) good.size;
+        update(b, same != 0 ? "j3" : "j1", "board1");
+        until(b, 0, GW_WRITE, 30000);
+        if (same == 0) { /* its package cannot even be checked now; else it is known to be good, and cannot be read */
+            b->http.data = bad.data;
+            b->http.size = (uint32_t) bad.size;
+        }
+        command(b, "update", same != 0 ? "j4" : "j2", "board2", same != 0 ? &good_result : &bad_result, "http://h/p",
+                "");
+        while (d[0].state == GW_WRITE || d[0].state == GW_VERIFY) {
+            run(b, 1);
+            assert_int_equal(d[1].state, GW_DOWNLOAD);
+            waited = waited || strcmp(latest(b, "board2/state", "detail"), "another device's update comes first") == 0;
+        }
+        assert_true(waited);
+        waited = false;
+        assert_int_equal(d[0].state, GW_JUMP);
+        until(b, 1, GW_WRITE, 1000); /* a trial is watched without the package */
+        assert_string_equal(latest(b, "board2/state", "detail"), "");
+        until(b, 0, GW_CONFIRMED, 30000);
+        until(b, 1, same != 0 ? GW_CONFIRMED : GW_ROLLED_BACK, 30000);
+        assert_false(b->gw.reader[0].taken);
+        b->http.data = good.data;
+        b->http.size = (uint32_t) good.size;
+        tear_down(state);
+        (void) set_up(state);
+        b = *state;
+        d = b->gw.device;
+    }
+    b->gw.fetch_env.readers.count = 1;
+    update(b, "j1", "board1");
+    until(b, 0, GW_WRITE, 30000);
+    update(b, "j2", "board2");
+    run(b, 200);
+    assert_int_equal(d[1].state, GW_DOWNLOAD);
+    command(b, "cancel", "j2", "board2", NULL, "", "");
+    assert_int_equal(d[1].state, GW_FAILED);
+    assert_int_equal(d[0].state, GW_WRITE);
+    assert_true(b->gw.reader[0].taken);
+    command(b, "cancel", "j1", "board1", NULL, "", "");
+    until(b, 0, GW_FAILED, 2000);
+    assert_false(b->gw.reader[0].taken);
+}
+
 static void restart(struct bench *b, uint32_t away_ms)
 {
     for (unsigned i = 0; i < GW_FETCHES_MAX; i++)
@@ -582,6 +636,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(states_are_published_in_order),
         TEST(a_wait_is_said),
+        TEST(one_reader_for_all),
         TEST(a_restart_in_any_state_goes_on),
         TEST(a_job_is_not_run_twice),
         TEST(refusals),

@@ -68,6 +68,10 @@ void fota_package_init(struct fota_package *package, const struct fota_package_s
  * FOTA_E_SECTION, FOTA_E_RELOCATION, FOTA_E_SIZE, FOTA_E_TRAILING, or what the sink returned. */
 int fota_package_feed(struct fota_package *package, const void *data, size_t length);
 
+/** How many bytes complete the part that is being read. A sink's `code` stays valid after the feed that ended with
+ * them, until the next one. @return bytes; 0: the package is complete. */
+uint32_t fota_package_wants(const struct fota_package *package);
+
 /** End of the input. @return FOTA_OK when the package was complete, else FOTA_E_TRUNCATED or the first error.
  */
 int fota_package_end(const struct fota_package *package);

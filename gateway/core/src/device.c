@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WAITS_FOR_OTHER "another device's update comes first"
 #define WAIT_SAID_MS 2000u /* hashing what was written takes less, and is not worth a word */
 
 bool device_busy(const struct gw_device *d)
@@ -48,6 +49,16 @@ static void enter(struct gw_device *d, enum gw_state state, const char *reason, 
     report_state(d);       /* at once, so that no state is skipped while the broker is there */
 }
 
+/* Whoever looks at the job should know what it waits for. */
+static void say_that_it_waits(struct gw_device *d, bool waits, const char *for_what)
+{
+    if (waits == d->waits)
+        return;
+    d->waits = waits;
+    (void) snprintf(d->detail, sizeof d->detail, "%s", waits ? for_what : "");
+    d->unpublished = true;
+}
+
 static void release_fetch(struct gw_device *d)
 {
     d->fetch = NULL; /* gw_poll() ends it when nobody else wants it */
@@ -56,6 +67,7 @@ static void release_fetch(struct gw_device *d)
 static void finish(struct gw_device *d, enum gw_state state, const char *reason, const char *detail)
 {
     release_fetch(d);
+    gw_reader_give(&d->reader);
     d->pushing = false;
     d->query_at = gw_now(d->gw) + GW_QUERY_SOON_MS;
     enter(d, state, reason, detail);
@@ -165,9 +177,16 @@ static int package_read(void *ctx, uint32_t offset, uint8_t *data, size_t length
     return storage->read(storage->ctx, d->job.sha256, offset, data, length);
 }
 
+static int code_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *data, uint32_t length)
+{
+    struct gw_device *d = ctx;
+
+    return d->reader != NULL ? gw_package_source_read(&d->reader->as.source, slot, offset, data, length) : FOTA_E_STATE;
+}
+
 static void start_rom(struct gw_device *d)
 {
-    const struct gw_source source = {&d->source, gw_package_source_read};
+    const struct gw_source source = {d, code_read};
 
     d->through_rom = device_rom_start(d, &source);
     if (d->through_rom)
@@ -176,10 +195,11 @@ static void start_rom(struct gw_device *d)
         finish(d, GW_FAILED, "no-memory", "no thread can be had for the update through ST's ROM");
 }
 
+/* But to watch a trial it has a reader. */
 static void start_push(struct gw_device *d)
 {
     struct gw_push_job job = {.header = d->header,
-                              .source = {&d->source, gw_package_source_read},
+                              .source = {d, code_read},
                               .retry = d->job.retry,
                               .resume = d->state == GW_WRITE    ? GW_PUSH_WRITE
                                         : d->state == GW_VERIFY ? GW_PUSH_VERIFY
@@ -192,7 +212,8 @@ static void start_push(struct gw_device *d)
     if (d->querying)
         (void) gw_push_cancel(&d->push);
     d->querying = false;
-    gw_package_source_init(&d->source, &(struct gw_bytes){d, package_read});
+    if (d->reader != NULL)
+        gw_package_source_init(&d->reader->as.source, &(struct gw_bytes){d, package_read});
     if (d->config->rom != NULL && d->state != GW_JUMP) {
         start_rom(d);
         return;
@@ -227,14 +248,20 @@ static void step_fetch(struct gw_device *d)
             finish(d, GW_FAILED, f->have > d->job.size ? "too-long" : "too-short", detail);
             return;
         }
-        memcpy(d->header, f->check.raw, FOTA_HEADER_SIZE);
+        d->reader = gw_reader_take(&d->gw->fetch_env.readers);
+        say_that_it_waits(d, d->reader == NULL, WAITS_FOR_OTHER);
+        if (d->reader == NULL)
+            return;
+        memcpy(d->header, f->header, FOTA_HEADER_SIZE);
         d->has_header = true;
         if (d->state == GW_DOWNLOAD)
             report_progress(d, f->have, f->have);
         release_fetch(d);
         d->unpublished = true;
         start_push(d);
-    } else if (d->state == GW_DOWNLOAD && f->state != GW_FETCH_CHECK) {
+    } else if (f->state == GW_FETCH_CHECK) {
+        say_that_it_waits(d, f->waits, WAITS_FOR_OTHER);
+    } else if (d->state == GW_DOWNLOAD) {
         report_progress(d, f->have, f->total);
     }
 }
@@ -258,18 +285,6 @@ static void take_info(struct gw_device *d)
     d->info = *new;
 }
 
-/* An application that asks to wait for a while: whoever looks at the job should know. */
-static void say_that_it_waits(struct gw_device *d)
-{
-    bool waits = d->push.later_since != 0 && gw_now(d->gw) - d->push.later_since >= WAIT_SAID_MS;
-
-    if (waits == d->waits)
-        return;
-    d->waits = waits;
-    (void) snprintf(d->detail, sizeof d->detail, "%s", waits ? "the application asks to wait" : "");
-    d->unpublished = true;
-}
-
 static void step_push(struct gw_device *d)
 {
     static const enum gw_state state_of[] = {[GW_PUSH_ENTER] = GW_DOWNLOAD,
@@ -290,7 +305,10 @@ static void step_push(struct gw_device *d)
             enter(d, state_of[push->state], "", "");
         if (push->state == GW_PUSH_WRITE)
             report_progress(d, push->bytes, push->total);
-        say_that_it_waits(d);
+        say_that_it_waits(d, push->later_since != 0 && gw_now(d->gw) - push->later_since >= WAIT_SAID_MS,
+                          "the application asks to wait");
+        if (push->state == GW_PUSH_JUMP) /* watching a trial takes no code */
+            gw_reader_give(&d->reader);
         break;
     case GW_PUSH_ENDED:
         finish(d,
@@ -319,6 +337,7 @@ static void step_rom(struct gw_device *d)
     if (state != DEVICE_ROM_DONE && state != DEVICE_ROM_FAILED)
         return;
     d->through_rom = false;
+    gw_reader_give(&d->reader);
     if (state == DEVICE_ROM_FAILED) {
         finish(d, GW_FAILED, reason, detail);
         return;

@@ -107,12 +107,24 @@ void fetch_begin_check(struct gw_fetch *f)
     f->state = GW_FETCH_CHECK;
     f->checked = 0;
     f->total = f->have;
+}
+
+/* @return whether the check can go on. */
+static bool has_reader(struct gw_fetch *f)
+{
+    if (f->reader != NULL)
+        return true;
+    f->reader = gw_reader_take(&f->env->readers);
+    if (f->reader == NULL)
+        return false;
     fota_sha256_init(&f->hash);
-    fota_package_check_init(&f->check, f->env->keys, f->env->key_count);
+    fota_package_check_init(&f->reader->as.check, f->env->keys, f->env->key_count);
+    return true;
 }
 
 static void judge(struct gw_fetch *f)
 {
+    struct fota_package_check *check = &f->reader->as.check;
     uint8_t digest[GW_DIGEST_SIZE];
     char is[GW_HEX(GW_DIGEST_SIZE)], wanted[GW_HEX(GW_DIGEST_SIZE)], id[GW_HEX(FOTA_KEY_ID_SIZE)] = "";
     int error;
@@ -134,12 +146,12 @@ static void judge(struct gw_fetch *f)
                  wanted);
         return;
     }
-    error = fota_package_check_end(&f->check);
+    error = fota_package_check_end(check);
     if (error != FOTA_OK) {
         char why[GW_DETAIL_MAX] = "";
 
-        if (f->check.header_seen)
-            gw_hex(f->check.header.key_id, FOTA_KEY_ID_SIZE, id);
+        if (check->header_seen)
+            gw_hex(check->header.key_id, FOTA_KEY_ID_SIZE, id);
         if (f->env->explain != NULL)
             f->env->explain(f->env->storage, f->digest, f->have, f->env->keys, f->env->key_count, why, sizeof why);
         (void) fetch_forget(f);
@@ -157,6 +169,7 @@ static void judge(struct gw_fetch *f)
     (void) f->env->storage->touch(f->env->storage->ctx, f->digest);
     etag_name(f, is);
     (void) f->env->storage->erase(f->env->storage->ctx, is);
+    memcpy(f->header, check->raw, sizeof f->header);
     f->state = GW_FETCH_DONE;
     f->detail[0] = '\0';
 }
@@ -174,7 +187,8 @@ static void step_check(struct gw_fetch *f)
             return;
         }
         fota_sha256_update(&f->hash, piece, (size_t) got);
-        (void) fota_package_check_feed(&f->check, piece, (size_t) got); /* sticky; the digest is judged first */
+        (void) fota_package_check_feed(&f->reader->as.check, piece,
+                                       (size_t) got); /* sticky; the digest is judged first */
         f->checked += (uint32_t) got;
     }
     if (f->checked >= f->have)
@@ -433,9 +447,14 @@ uint32_t gw_fetch_poll(struct gw_fetch *f)
         return UINT32_MAX;
     stall = fetch_stall_ms(f);
     now = now_ms(f);
-    if (f->state == GW_FETCH_CHECK)
+    if (f->state == GW_FETCH_CHECK) {
+        f->waits = !has_reader(f);
+        if (f->waits)
+            return GW_FETCH_READER_MS;
         step_check(f);
-    else if (now - f->since >= GW_FETCH_LIMIT_MS) {
+        if (f->state != GW_FETCH_CHECK)
+            gw_reader_give(&f->reader);
+    } else if (now - f->since >= GW_FETCH_LIMIT_MS) {
         uint32_t have = f->have;
 
         gw_fetch_stop(f);
@@ -462,6 +481,7 @@ void gw_fetch_stop(struct gw_fetch *f)
         f->env->http->cancel(f->env->http->ctx, f->handle);
     if (f->state == GW_FETCH_RUN || f->state == GW_FETCH_PAUSE)
         (void) f->env->storage->sync(f->env->storage->ctx, f->digest);
+    gw_reader_give(&f->reader);
     f->handle = -1;
     f->state = GW_FETCH_FREE;
 }

@@ -104,6 +104,7 @@ int gw_init(struct gw *gw, const struct gw_config *config, const struct gw_ports
                                           .logger = ports->logger,
                                           .keys = config->keys,
                                           .key_count = config->key_count,
+                                          .readers = {gw->reader, GW_READERS_MAX},
                                           .stall_ms = config->stall_ms,
                                           .retry_ms = config->retry_ms,
                                           .chunks = &gw->chunk_port,

@@ -8,14 +8,11 @@ static int on_code(void *ctx, uint32_t offset, uint8_t *code, uint32_t length, c
 {
     struct gw_package_source *s = ctx;
 
-    /* One piece of the package completes one large block at most, and small ones that add up to less than the
-     * piece. */
-    if (offset != s->start + s->length || length > sizeof s->window - s->length)
-        return FOTA_E_STATE;
     if (s->slot == FOTA_SLOT_B)
         fota_relocate(code, relocations, count, FOTA_SLOT_DISTANCE);
-    memcpy(s->window + s->length, code, length);
-    s->length += length;
+    s->block = code;
+    s->start = offset;
+    s->length = length;
     return FOTA_OK;
 }
 
@@ -36,9 +33,12 @@ void gw_package_source_init(struct gw_package_source *s, const struct gw_bytes *
     restart(s, FOTA_SLOT_A);
 }
 
+/* Never past a part of the package, so that the block it completes can be read where it lies. */
 static int advance(struct gw_package_source *s)
 {
-    int got = s->bytes.read(s->bytes.ctx, s->position, s->piece, sizeof s->piece);
+    uint8_t piece[GW_SOURCE_PIECE];
+    uint32_t wants = fota_package_wants(&s->package);
+    int got = s->bytes.read(s->bytes.ctx, s->position, piece, wants < sizeof piece ? wants : sizeof piece);
 
     if (got < 0)
         return FOTA_E_IO;
@@ -47,7 +47,7 @@ static int advance(struct gw_package_source *s)
     s->start += s->length;
     s->length = 0;
     s->position += (uint32_t) got;
-    return fota_package_feed(&s->package, s->piece, (size_t) got);
+    return fota_package_feed(&s->package, piece, (size_t) got);
 }
 
 int gw_package_source_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *data, uint32_t length)
@@ -64,7 +64,7 @@ int gw_package_source_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *d
         if (in < s->length) {
             uint32_t part = s->length - in < length ? s->length - in : length;
 
-            memcpy(data, s->window + in, part);
+            memcpy(data, s->block + in, part);
             data += part;
             offset += part;
             length -= part;
@@ -76,4 +76,22 @@ int gw_package_source_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *d
         }
     }
     return FOTA_OK;
+}
+
+struct gw_reader *gw_reader_take(const struct gw_readers *readers)
+{
+    for (unsigned i = 0; i < readers->count; i++) {
+        if (!readers->reader[i].taken) {
+            readers->reader[i].taken = true;
+            return &readers->reader[i];
+        }
+    }
+    return NULL;
+}
+
+void gw_reader_give(struct gw_reader **reader)
+{
+    if (*reader != NULL)
+        (*reader)->taken = false;
+    *reader = NULL;
 }

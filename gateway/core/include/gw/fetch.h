@@ -12,6 +12,7 @@
 #include "gw/channel.h"
 #include "gw/chunk.h"
 #include "gw/job.h"
+#include "gw/source.h"
 
 #define GW_FETCH_STALL_MS 30000u   /* without a byte */
 #define GW_FETCH_RETRIES 5u        /* in a row without GW_FETCH_PROGRESS new bytes */
@@ -20,8 +21,9 @@
 #define GW_FETCH_PROGRESS 16384u
 #define GW_FETCH_DRY 2u      /* HTTP attempts in a row without a byte, after which a hub is asked over MQTT */
 #define GW_FETCH_SYNC 65536u /* bytes between two syncs */
-#define GW_FETCH_CHECK_PIECE 4096u
-#define GW_FETCH_CHECK_PIECES 8u /* in one poll */
+#define GW_FETCH_CHECK_PIECE 1024u
+#define GW_FETCH_CHECK_PIECES 32u /* in one poll */
+#define GW_FETCH_READER_MS 100u   /* a reader is asked for again */
 /** No valid package is smaller: header, one block of 8 bytes of code, end. */
 #define GW_FETCH_MIN (FOTA_HEADER_SIZE + 2u * FOTA_SECTION_HEAD + FOTA_BLOCK_HEAD + 8u)
 
@@ -40,6 +42,7 @@ struct gw_fetch_env {
     const struct gw_logger *logger;
     const struct fota_key *keys;
     unsigned key_count;
+    struct gw_readers readers;          /* at least one */
     uint32_t stall_ms, retry_ms;        /* 0: the defaults above */
     uint32_t random;                    /* state of the jitter */
     const struct gw_chunk_port *chunks; /* NULL: nothing over MQTT */
@@ -77,7 +80,9 @@ struct gw_fetch {
     const char *trouble; /* reason of the present attempt, NULL: none */
     bool permanent;
     struct fota_sha256 hash;
-    struct fota_package_check check; /* DONE: header, raw and identity are valid */
+    struct gw_reader *reader;         /* of the check */
+    bool waits;                       /* CHECK: for a reader */
+    uint8_t header[FOTA_HEADER_SIZE]; /* DONE */
 };
 
 /** Begin. What lies in the cache already is used: whole, or as the beginning. */

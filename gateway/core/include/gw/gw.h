@@ -21,7 +21,14 @@
 #ifndef GW_FETCHES_MAX
 #define GW_FETCHES_MAX 4u /* downloads at the same time; further devices wait for their turn */
 #endif
-#define GW_RECENT_JOBS 32u
+#ifndef GW_READERS_MAX
+/* Packages that can be read at the same time: to be checked, or into a device. Fewer than this, and updates wait for
+ * each other. */
+#define GW_READERS_MAX (GW_DEVICES_MAX + GW_FETCHES_MAX)
+#endif
+#ifndef GW_RECENT_JOBS
+#define GW_RECENT_JOBS 32u /* whose id is known again */
+#endif
 
 #define GW_QUERY_MS 60000u       /* INFO while nothing is under way */
 #define GW_QUERY_SILENT_MS 5000u /* … when the last one was not answered */
@@ -118,11 +125,11 @@ struct gw_device {
     struct fota_link_info info;
     char recent[GW_RECENT_JOBS][GW_JOB_ID_MAX + 1u]; /* newest first */
     struct gw_push push;
-    struct gw_package_source source;
     /* its own */
+    struct gw_reader *reader; /* of the job's package, while its code may be wanted */
     struct gw_fetch *fetch;
     bool pushing, through_rom, querying, unsaved, unpublished, silent;
-    bool waits; /* the application asks to wait, and `detail` says so */
+    bool waits; /* for the application, or for another device's update, and `detail` says so */
     enum gw_state saved_as;
     uint32_t info_count, loader_seen;
     uint64_t query_at, progress_at, rate_since, download_since;
@@ -137,6 +144,7 @@ struct gw {
     struct gw_device device[GW_DEVICES_MAX];
     struct gw_channel channel[GW_CHANNELS_MAX];
     struct gw_fetch fetch[GW_FETCHES_MAX];
+    struct gw_reader reader[GW_READERS_MAX];
     struct gw_fetch_env fetch_env;
     struct gw_chunk_port chunk_port;
     enum gw_mqtt_state mqtt;

@@ -29,19 +29,17 @@ struct gw_bytes {
     int (*read)(void *ctx, uint32_t offset, uint8_t *data, size_t length);
 };
 
-#define GW_SOURCE_PIECE 512u
+#define GW_SOURCE_PIECE 512u /* bytes that are read at once */
 
-/** A gw_source over a `.fota` package. About 12 KiB; the owner provides the memory. */
+/** A gw_source over a `.fota` package. The owner provides the memory. */
 struct gw_package_source {
     struct gw_bytes bytes;
     struct fota_package package;
     unsigned slot;
-    uint32_t position; /* bytes of the package that were fed */
-    uint32_t start;    /* the window holds the code from here */
-    uint32_t length;
+    uint32_t position;    /* bytes of the package that were fed */
+    const uint8_t *block; /* in `package`: the code from `start` on */
+    uint32_t start, length;
     uint32_t restarts; /* how often the package was read from its start, for statistics */
-    uint8_t window[FOTA_BLOCK_MAX + GW_SOURCE_PIECE];
-    uint8_t piece[GW_SOURCE_PIECE];
 };
 
 /** Begin. The package was checked before (fota_package_check_end()). @param bytes copied. */
@@ -49,5 +47,25 @@ void gw_package_source_init(struct gw_package_source *source, const struct gw_by
 
 /** The read function for struct gw_source; ctx is the struct gw_package_source. */
 int gw_package_source_read(void *ctx, unsigned slot, uint32_t offset, uint8_t *data, uint32_t length);
+
+/** Memory to read a package with: to check it whole, or as the source of a push. */
+struct gw_reader {
+    bool taken;
+    union {
+        struct fota_package_check check;
+        struct gw_package_source source;
+    } as;
+};
+
+/** The readers of a gateway. Where there is little memory they are few, and who needs one waits. */
+struct gw_readers {
+    struct gw_reader *reader;
+    unsigned count;
+};
+
+/** @return one that is taken now; NULL: there is none, ask again later. */
+struct gw_reader *gw_reader_take(const struct gw_readers *readers);
+/** Give it back. @param reader set to NULL, where it may have been already. */
+void gw_reader_give(struct gw_reader **reader);
 
 #endif
