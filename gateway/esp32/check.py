@@ -8,6 +8,9 @@ import shutil
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+from memory import definitions  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..")
 CHIPS = {
@@ -33,7 +36,7 @@ esp_rom/{chip}/include/{chip} esp_rom/{chip} esp_system/include esp_system/port/
 esp_timer/include esp_event/include esp_wifi/include esp_wifi/include/local wpa_supplicant/esp_supplicant/include esp_phy/include esp_netif/include
 lwip/include lwip/include/apps lwip/include/apps/sntp lwip/lwip/src/include lwip/port/include lwip/port/freertos/include lwip/port/esp32xx/include
 lwip/port/esp32xx/include/arch lwip/port/esp32xx/include/sys newlib/platform_include esp_driver_uart/include esp_driver_spi/include esp_driver_gpio/include esp_pm/include
-nvs_flash/include esp_partition/include spi_flash/include esp_http_client/include esp-tls esp-tls/esp-tls-crypto tcp_transport/include
+nvs_flash/include app_update/include esp_app_format/include esp_bootloader_format/include bootloader_support/include esp_partition/include spi_flash/include esp_http_client/include esp-tls esp-tls/esp-tls-crypto tcp_transport/include
 mbedtls/port/include mbedtls/mbedtls/include mbedtls/mbedtls/library mbedtls/esp_crt_bundle/include mqtt/esp-mqtt/include http_parser esp_security/include
 esp_hal_uart/include esp_hal_gpspi/include esp_hal_gpio/include esp_libc/platform_include esp_blockdev/include
 """.split():
@@ -73,7 +76,7 @@ def sdkconfig(idf, folder, chip, line):
 def sources():
     c = os.path.join(HERE, "components")
     port = sorted(os.path.join(c, "fota_port", "src", f) for f in os.listdir(os.path.join(c, "fota_port", "src")))
-    drivers = [os.path.join(c, "fota_drivers", f) for f in ("gpio.c", "wifi.c", "chip.c", "wire.c")]
+    drivers = [os.path.join(c, "fota_drivers", f) for f in ("gpio.c", "wifi.c", "chip.c", "ota.c", "wire.c")]
     line = {"uart": os.path.join(c, "fota_drivers", "uart.c"), "spi": os.path.join(c, "fota_drivers", "spi.c")}
     everywhere = [os.path.join(c, "fota_core", "crypto_psa.c"), *port, *drivers, os.path.join(HERE, "host", "declarations", "compare.c")]
     return [(s, "uart") for s in everywhere] + [(s, k) for k, s in line.items()]
@@ -81,8 +84,7 @@ def sources():
 
 OURS = ["-I" + os.path.join(ROOT, "core", "include"), "-I" + os.path.join(ROOT, "gateway", "core", "include"),
         "-I" + os.path.join(HERE, "components", "fota_port", "include"), "-I" + os.path.join(HERE, "components", "fota_drivers"),
-        "-DGW_DEVICES_MAX=1u", "-DGW_FETCHES_MAX=1u", "-DGW_CHANNELS_MAX=1u", "-DGW_CHUNK_WINDOW=2u", "-DGW_CHANNEL_DEVICES=1u",
-        "-DGW_SIGV4_TOKEN_MAX=640u", "-DGW_RECORD_MAX=6144u", '-DFOTA_VERSION="0"']
+        *definitions(), '-DFOTA_VERSION="0"']
 
 
 def compile_one(job):

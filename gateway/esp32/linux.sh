@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the application for ESP-IDF's linux target and run tests/esp32/test_linux.py. linux.sh BUILD [TEST…]; ESP-IDF is taken from IDF_PATH.
 set -e
-build=$1
+build=$(cd "$1" && pwd)
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 if [ -z "$IDF_PATH" ]; then

@@ -15,7 +15,7 @@ LINES = 2000
 # esp-mqtt's task and the rings of the UART's driver come from the heap, once; they count as well
 HEAP = {"stack of esp-mqtt's task": 6144, "rings of the UART's driver": 2048 + 1024}
 SHOWN = 1000
-NAMES = {"gw": "the core: device, download, chunks, channel", "app.c.stack": "stack of the task gateway", "http.c.stack": "stack of the task http",
+NAMES = {"gw": "the core: two devices, download, reader, channel", "self.c.self": "the gateway as a device of its own", "app.c.stack": "stack of the task gateway", "http.c.stack": "stack of the task http",
          "mqtt.c.stack": "stack of the task mqtt-out", "mail": "one message from the broker", "out_storage": "messages to the broker, waiting",
          "payload": "a message to the broker, being sent", "body_storage": "a download, between http and gateway", "request": "a request: URL, headers",
          "port_settings": "settings, with 2 KiB of certificates", "channel": "the channel's configuration", "pool": "running SHA-256",
@@ -30,12 +30,12 @@ def sources():
     drivers = os.path.join(HERE, "components", "fota_drivers")
     return ([os.path.join(ROOT, "core", "src", f + ".c") for f in core] + [os.path.join(ROOT, "gateway", "core", "src", f + ".c") for f in gateway] +
             [os.path.join(port, f) for f in sorted(os.listdir(port))] + [os.path.join(HERE, "components", "fota_core", "crypto_psa.c")] +
-            [os.path.join(drivers, f) for f in ("uart.c", "spi.c", "gpio.c", "wifi.c", "chip.c", "wire.c")])
+            [os.path.join(drivers, f) for f in ("uart.c", "spi.c", "gpio.c", "wifi.c", "chip.c", "wire.c", "ota.c")])
 
 
 def definitions():
     with open(os.path.join(HERE, "components", "fota_core", "CMakeLists.txt"), encoding="utf-8") as f:
-        return ["-D" + d for d in re.findall(r"GW_[A-Z_]+=\w+", f.read())]
+        return ["-D" + d for d in re.findall(r"GW_[A-Z0-9_]+=\w+", f.read())]
 
 
 def symbols(folder):

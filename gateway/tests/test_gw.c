@@ -604,6 +604,26 @@ static void a_full_cache_makes_room(void **state)
     assert_false(b->storage.file[0].used && b->storage.file[0].digest[0] == 1 && b->storage.file[0].size == 100);
 }
 
+static void a_cache_in_use_is_waited_for(void **state)
+{
+    struct bench *b = *state;
+
+    b->gw.config.cache_files = 1;
+    update(b, "j1", "board1");
+    until(b, 0, GW_WRITE, 30000);
+    command(b, "update", "j2", "board2", &bad_result, "http://h/bad.fota", "");
+    b->http.data = bad.data;
+    b->http.size = (uint32_t) bad.size;
+    run(b, 20);
+    assert_int_equal(b->gw.device[0].state, GW_WRITE);
+    assert_int_equal(b->gw.device[1].state, GW_DOWNLOAD);
+    assert_string_equal(latest(b, "board2/state", "detail"), "another device's update comes first");
+    assert_int_equal(b->http.requests, 1);
+    until(b, 0, GW_CONFIRMED, 30000);
+    until(b, 1, GW_ROLLED_BACK, 30000);
+    assert_int_equal(b->http.requests, 2);
+}
+
 static void a_wrong_configuration_is_refused(void **state)
 {
     struct bench *b = *state;
@@ -649,6 +669,7 @@ int main(void)
         TEST(an_unreadable_record_is_no_end),
         TEST(hostile_chunks),
         TEST(a_full_cache_makes_room),
+        TEST(a_cache_in_use_is_waited_for),
         TEST(a_wrong_configuration_is_refused),
     };
     struct pack_message message;

@@ -4,13 +4,18 @@
 
 usage: test_linux.py BUILD_DIR ESP32_BUILD_DIR [test names]; FOTA_KILLS=N runs of the random kills (50), FOTA_SEED=N where they begin"""
 import collections
+import functools
+import hashlib
+import json
+import operator
 import os
 import random
+import subprocess
 import sys
 import time
 import unittest
 
-from esp32 import CACHE, DEVICE, Esp32System, read, wait_until
+from esp32 import CACHE, DEVICE, GATEWAY, Esp32System, read, wait_until
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s3"))
 import radosgw  # noqa: E402
@@ -147,6 +152,129 @@ class Interruptions(Case):
         s.boots("1.1.0", "B")
 
 
+class Itself(Case):
+    """The gateway is a device of its own: its package holds the very program, for this machine, in the form of a program for the chip."""
+    NAME = "gateway"
+
+    def program(self, version, program=None, chip=0xFFFF, **options):
+        """A package of what ESP-IDF would make (docs/image.md), with one segment; served under its version."""
+        s = self.system
+        code = (0xABCD5432).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(8) + version.encode().ljust(240, b"\0")
+        code += self.stripped() if program is None else program
+        code += bytes(-(32 + len(code) + 1) % 16)
+        image = bytes([0xE9, 1]) + bytes(10) + chip.to_bytes(2, "little") + bytes(9) + b"\x01" + bytes(4) + len(code).to_bytes(4, "little") + code
+        image += bytes([functools.reduce(operator.xor, code, 0xEF)])
+        path, out = s.path("program.bin"), s.path("program.fota")
+        with open(path, "wb") as f:
+            f.write(image + hashlib.sha256(image).digest())
+        s.bench.run("pack", path, "--key", s.bench.key, "-o", out, *(x for k, v in options.items() for x in (f"--{k}", v)))
+        s.serve(version, read(out))
+
+    def stripped(self):
+        out = self.system.path("stripped.elf")
+        subprocess.run(["strip", "-o", out, ELF], check=True)
+        return read(out)
+
+    def told(self, job):
+        return [p for p in self.system.of(f"{self.NAME}/state") if p["job"] == job]
+
+    def start(self):
+        s = self.system.start_gateway()
+        wait_until(lambda: any(p.get("version") for p in s.of(f"{self.NAME}/state")), 20, "the gateway to hear of itself")
+        return s
+
+    def end(self, job, healthy=True):
+        """Start it again each time that it restarts, until the job has ended; one that is not healthy is cut before it meets the broker."""
+        s = self.system
+
+        def ended():
+            if not s.chip.alive():
+                s.chip.cut()
+                if not healthy:  # it begins its trial, and meets no broker
+                    s.broker.stop()
+                    s.power_on(wait=False)
+                    s.wait_log("on its trial")
+                    s.chip.cut()
+                    s.broker.start()
+                s.power_on(wait=False)
+            return next((p for p in self.told(job) if p["state"] in ("confirmed", "rolled-back", "failed")), None)
+        return wait_until(ended, 120, f"{job} to end; it is {(self.told(job) or [None])[-1]}")
+
+    def test_confirmed(self):
+        s = self.start()
+        self.program("9.8.7")
+        job = s.update("9.8.7", device=self.NAME)
+        end = self.end(job)
+        self.assertEqual((end["state"], end["version"], end["slot"], end["confirmed"]), ("confirmed", "9.8.7", "B", True), end)
+        self.assertEqual([p["state"] for i, p in enumerate(self.told(job)) if i == 0 or p["state"] != self.told(job)[i - 1]["state"]],
+                         ["download", "write", "verify", "jump", "confirmed"])
+        self.memory()
+        self.confirmed(s.update("good"))  # and its device
+        s.boots("1.1.0", "B")
+
+    def test_by_the_hub(self):
+        """As the page does it: the release is uploaded, and the hub orders the update and tells how it went."""
+        s = self.system.start_hub()
+        s.start_gateway(hub_url=f"http://127.0.0.1:{s.hub_port}", hub_token=s.tokens["gateway"])
+        self.program("9.8.7")
+        status, release = s.upload(s.web.files["9.8.7"])
+        self.assertEqual((status, release["version"]), (201, "9.8.7"), release)
+        wait_until(lambda: any(d["device"] == self.NAME for d in s.request("GET", "/devices")[1]["devices"]), 20, "the hub to know the gateway as a device")
+        status, update = s.request("POST", "/updates", json.dumps({"gateway": GATEWAY, "device": self.NAME, "release": release["sha256"]}))
+        self.assertIn(status, (200, 201, 202), update)
+        end = self.end(update["job"])
+        self.assertEqual((end["state"], end["version"], end["slot"], end["confirmed"]), ("confirmed", "9.8.7", "B", True), end)
+        wait_until(lambda: s.request("GET", f"/updates/{update['job']}")[1]["state"] == "confirmed", 10, "the hub to hear of it")
+        s.boots(FACTORY, "A")
+
+    def test_rolled_back(self):
+        s = self.start()
+        self.program("9.8.7")
+        end = self.end(s.update("9.8.7", device=self.NAME), healthy=False)
+        self.assertEqual((end["state"], end["reason"], end["slot"], end["confirmed"]), ("rolled-back", "resets", "A", True), end)
+        self.assertNotEqual(end["version"], "9.8.7")
+        again = self.end(s.update("9.8.7", device=self.NAME))
+        self.assertEqual((again["state"], again["reason"]), ("failed", "rejected"))
+        self.confirmed(s.update("good"))
+        s.boots("1.1.0", "B")
+
+    def test_a_program_that_dies(self):
+        s = self.start()
+        self.program("9.8.7", b"#!/bin/sh\necho this one dies >> " + s.path("died").encode() + b"\nexit 3\n")
+        end = self.end(s.update("9.8.7", device=self.NAME))
+        self.assertEqual((end["state"], end["reason"], end["slot"], end["confirmed"]), ("rolled-back", "resets", "A", True), end)
+        self.assertEqual(read(s.path("died")), b"this one dies\n")
+        self.program("9.8.8")
+        end = self.end(s.update("9.8.8", device=self.NAME))
+        self.assertEqual((end["state"], end["version"], end["slot"], end["confirmed"]), ("confirmed", "9.8.8", "B", True), end)
+        s.boots(FACTORY, "A")
+
+    def test_together(self):
+        """Both devices at once: there is one reader, so one waits for the other, and says so."""
+        s = self.start()
+        self.program("9.8.7")
+        job, itself = s.update("good"), None
+        wait_until(lambda: "write" in s.states(job), 60, "the device to be written")
+        itself = s.update("9.8.7", device=self.NAME)
+        end = self.end(itself)
+        self.assertEqual((end["state"], end["version"], end["slot"]), ("confirmed", "9.8.7", "B"), end)
+        self.assertIn("another device's update comes first", [p["detail"] for p in self.told(itself)])
+        self.confirmed(job)
+        s.boots("1.1.0", "B")
+
+    def test_refused(self):
+        """For another chip; a device's package for the gateway, and the other way round."""
+        s = self.start()
+        self.program("9.8.7", b"", chip=5)
+        end = self.end(s.update("9.8.7", device=self.NAME))
+        self.assertEqual((end["state"], end["reason"]), ("failed", "hw-revision"), end)
+        end = self.end(s.update("good", device=self.NAME))
+        self.assertEqual((end["state"], end["reason"]), ("failed", "product"), end)
+        self.program("1.0.0", b"", product=PRODUCT, hw="1")
+        self.refused(s.update("1.0.0"), "flags")
+        s.boots(FACTORY, "A")
+
+
 class BadInput(Case):
     def test_wrong_product(self):
         s = self.system.start_gateway()
@@ -155,7 +283,7 @@ class BadInput(Case):
         s.boots(FACTORY, "A")
 
     def test_cache_full(self):
-        """Two slots: a third package takes the place of the one that was used the longest time ago."""
+        """One slot: another package takes its place."""
         s = self.system.start_gateway()
         for version in ("1.0.1", "1.1.0", "1.1.1"):
             s.serve(version, read(s.bench.package(version)))

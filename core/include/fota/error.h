@@ -47,7 +47,8 @@
     X(FAULT,         -36, "fault",        "the application ended in a fault") \
     X(RESETS,        -37, "resets",       "the application was reset too often during its trial") \
     X(SUPPLY,        -38, "supply",       "the supply voltage is too low to write the flash") \
-    X(LATER,         -39, "later",        "the application wants this done later; ask again")
+    X(LATER,         -39, "later",        "the application wants this done later; ask again") \
+    X(PROGRAM,       -40, "program",      "what starts programs here refuses this one: it is damaged, or for another chip")
 /* clang-format on */
 
 enum fota_error {

@@ -134,7 +134,8 @@ static bool in_use(void *ctx, const uint8_t digest[GW_DIGEST_SIZE])
     const struct gw *gw = ctx;
 
     for (unsigned i = 0; i < gw->config.device_count; i++)
-        if (device_busy(&gw->device[i]) && memcmp(gw->device[i].job.sha256, digest, GW_DIGEST_SIZE) == 0)
+        if (device_busy(&gw->device[i]) && gw->device[i].state != GW_JUMP &&
+            memcmp(gw->device[i].job.sha256, digest, GW_DIGEST_SIZE) == 0)
             return true;
     return false;
 }
@@ -145,6 +146,7 @@ static void attach(struct gw_device *d)
     struct gw_fetch *free_one = NULL;
     uint32_t size = 0;
     bool complete = false;
+    int room = 0;
 
     for (unsigned i = 0; i < GW_FETCHES_MAX; i++) {
         struct gw_fetch *f = &gw->fetch[i];
@@ -160,11 +162,16 @@ static void attach(struct gw_device *d)
     if (free_one == NULL)
         return; /* waits for its turn: each of the others has its own timer */
     (void) gw->ports.storage->stat(gw->ports.storage->ctx, d->job.sha256, &size, &complete);
-    if (size == 0 && gw_cache_make_room(gw->ports.storage, gw->config.cache_files, gw->config.cache_bytes,
-                                        d->job.size != 0 ? d->job.size : FOTA_PACKAGE_MAX, in_use, gw) != 0) {
-        finish(d, GW_FAILED, "cache-error", "the cache is full of packages that are in use, or cannot be read");
+    if (size == 0)
+        room = gw_cache_make_room(gw->ports.storage, gw->config.cache_files, gw->config.cache_bytes,
+                                  d->job.size != 0 ? d->job.size : FOTA_PACKAGE_MAX, in_use, gw);
+    if (room < 0) {
+        finish(d, GW_FAILED, "cache-error", "the cache cannot be read, or is too small for this package");
         return;
     }
+    say_that_it_waits(d, room > 0, WAITS_FOR_OTHER);
+    if (room > 0)
+        return;
     gw_fetch_start(free_one, &gw->fetch_env, &d->job);
     d->fetch = free_one;
 }

@@ -508,7 +508,9 @@ int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_
             return -1;
         if (count < files && sum <= bytes)
             return 0;
-        if (!found || storage->remove(storage->ctx, oldest.digest) != 0)
+        if (!found)
+            return count > 0 ? 1 : -1;
+        if (storage->remove(storage->ctx, oldest.digest) != 0)
             return -1;
     }
 }

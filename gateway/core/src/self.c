@@ -50,6 +50,7 @@ static void no_candidate(struct gw_self *self)
 {
     self->record.trial = FOTA_TRIAL_NONE;
     self->record.attempts = 0;
+    self->record.starts = 0;
 }
 
 static void reject(struct gw_self *self, int reason)
@@ -71,8 +72,7 @@ static void load(struct gw_self *self)
     r->confirmed_slot = self->config.slot;
 }
 
-/* What became of the candidate. Where it was to be started and never was (a cut before end(), or what starts programs
- * refuses it) it is not rejected, and just not there. */
+/* What became of the candidate. Where end() was not reached it is not rejected, and just not there. */
 static void look_back(struct gw_self *self)
 {
     struct gw_self_record *r = &self->record;
@@ -82,7 +82,7 @@ static void look_back(struct gw_self *self)
     } else if (r->candidate_slot == self->config.slot) {
         r->trial = FOTA_TRIAL_RUNNING;
         r->attempts++;
-    } else if (r->trial == FOTA_TRIAL_RUNNING) {
+    } else if (r->trial == FOTA_TRIAL_RUNNING || r->starts != 0) { /* the latter: it did not even get to its record */
         reject(self, FOTA_E_RESETS);
     } else {
         no_candidate(self);
@@ -131,8 +131,9 @@ static int begin(struct gw_self *self, const uint8_t raw[FOTA_HEADER_SIZE], bool
     in->next = 0;
     if (!save(self))
         return FOTA_E_IO;
-    if (self->port->begin(self->port->ctx, in->header.image_size) != 0)
-        return FOTA_E_FLASH;
+    error = self->port->begin(self->port->ctx, in->header.image_size);
+    if (error != FOTA_OK)
+        return error;
     fota_sha256_init(&self->hash);
     self->crc = 0;
     in->state = FOTA_INSTALL_RECEIVING;
@@ -142,6 +143,7 @@ static int begin(struct gw_self *self, const uint8_t raw[FOTA_HEADER_SIZE], bool
 static int data(struct gw_self *self, uint32_t offset, const uint8_t *bytes, uint32_t length)
 {
     struct fota_installer *in = &self->in;
+    int error;
 
     if (in->state != FOTA_INSTALL_RECEIVING)
         return FOTA_E_STATE;
@@ -149,9 +151,10 @@ static int data(struct gw_self *self, uint32_t offset, const uint8_t *bytes, uin
         return FOTA_E_OFFSET;
     if (length % 4u != 0 || length > in->header.image_size - offset)
         return FOTA_E_ARGUMENT;
-    if (self->port->write(self->port->ctx, bytes, length) != 0) {
+    error = self->port->write(self->port->ctx, bytes, length);
+    if (error != FOTA_OK) {
         in->state = FOTA_INSTALL_IDLE;
-        return FOTA_E_FLASH;
+        return error;
     }
     fota_sha256_update(&self->hash, bytes, length);
     self->crc = fota_crc32(self->crc, bytes, length);
@@ -193,13 +196,16 @@ static int finish(struct gw_self *self)
     r->counter = in->header.counter;
     r->deadline_ms = in->header.deadline_ms;
     memcpy(r->candidate, in->identity, sizeof r->candidate);
-    if (save(self) && self->port->end(self->port->ctx) == 0) {
+    error = save(self) ? self->port->end(self->port->ctx) : FOTA_E_IO;
+    if (error == FOTA_OK) {
         in->state = FOTA_INSTALL_COMPLETE;
+        r->starts = 1;
+        (void) save(self);
         return FOTA_OK;
     }
     no_candidate(self);
     (void) save(self);
-    return FOTA_E_FLASH;
+    return error;
 }
 
 static void install(struct fota_server *server, const struct fota_frame *request)
@@ -343,7 +349,7 @@ void gw_self_healthy(struct gw_self *self)
 {
     struct gw_self_record *r = &self->record;
 
-    if (self->confirmed || self->port->confirm(self->port->ctx) != 0)
+    if (self->confirmed || self->port->confirm(self->port->ctx) != FOTA_OK)
         return;
     self->confirmed = true;
     if (r->trial != FOTA_TRIAL_RUNNING)

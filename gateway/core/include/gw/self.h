@@ -28,17 +28,18 @@
 #define GW_SELF_WINDOW 4096u     /* bytes of image under way */
 #define GW_SELF_RESTART_MS 1000u /* between the answer and the restart: what is to be published gets out */
 
-/** Two places for programs, of which one runs. No function is called while another one runs. */
+/** Two places for programs, of which one runs. No function is called while another one runs. What returns int returns
+ * FOTA_OK or an error of enum fota_error. */
 struct gw_self_port {
     void *ctx;
-    /** Make the other place ready for a program. @param size bytes. @return 0 or -1. */
+    /** Make the other place ready for a program. @param size bytes. @return FOTA_E_SIZE, FOTA_E_FLASH. */
     int (*begin)(void *ctx, uint32_t size);
-    /** Write its next bytes; may take 100 ms for an erase. @return 0 or -1. */
+    /** Write its next bytes; may take 100 ms for an erase. @return FOTA_E_FLASH. */
     int (*write)(void *ctx, const uint8_t *data, uint32_t length);
-    /** All is there and was checked: it starts at the next restart, and stays only if it calls confirm(). @return 0 or
-     * -1: the flash, or it is no program for this chip. */
+    /** All is there and was checked: it starts at the next restart, and stays only if it calls confirm(). @return
+     * FOTA_E_PROGRAM: it would not be started; FOTA_E_FLASH. */
     int (*end)(void *ctx);
-    /** The running program stays. May be called again. @return 0 or -1. */
+    /** The running program stays. May be called again. @return FOTA_E_FLASH. */
     int (*confirm)(void *ctx);
     /** Start anew. @param back the program before this one, which was not confirmed. Does not return on hardware. */
     void (*restart)(void *ctx, bool back);
@@ -63,8 +64,8 @@ struct gw_self_record {
     uint8_t trial;                 /* enum fota_trial */
     uint8_t attempts;
     uint8_t candidate_slot, confirmed_slot;
-    int16_t reason; /* why the last one was rejected (enum fota_error); FOTA_OK: none was */
-    uint16_t unused;
+    int16_t reason;  /* why the last one was rejected (enum fota_error); FOTA_OK: none was */
+    uint16_t starts; /* 1: at the next restart the candidate does, whatever becomes of it */
     uint8_t rejected[FOTA_IDENTITY_SHORT];
     uint8_t candidate[FOTA_IDENTITY_SIZE], confirmed[FOTA_IDENTITY_SIZE];
 };

@@ -6,8 +6,10 @@
 #include <esp_crt_bundle.h>
 #include <esp_event.h>
 #include <esp_http_client.h>
+#include <esp_mac.h>
 #include <esp_netif.h>
 #include <esp_netif_sntp.h>
+#include <esp_ota_ops.h>
 #include <esp_partition.h>
 #include <esp_rom_sys.h>
 #include <esp_system.h>

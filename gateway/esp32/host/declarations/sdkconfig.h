@@ -1,9 +1,11 @@
 /* What main/Kconfig.projbuild has as defaults. The build says whether the line is a UART or SPI. */
 #define CONFIG_IDF_TARGET_ESP32 1
+#define CONFIG_IDF_FIRMWARE_CHIP_ID 0x0000
 #define CONFIG_MBEDTLS_CERTIFICATE_BUNDLE 1
 #define CONFIG_FOTA_WIFI_SSID ""
 #define CONFIG_FOTA_WIFI_PASSWORD ""
 #define CONFIG_FOTA_ID "gw1"
+#define CONFIG_FOTA_SELF "gateway"
 #define CONFIG_FOTA_BROKER ""
 #define CONFIG_FOTA_BROKER_USER ""
 #define CONFIG_FOTA_BROKER_PASSWORD ""

@@ -5,6 +5,7 @@
 #define GW_ESP32_PORT_H
 
 #include "gw/gw.h"
+#include "gw/self.h"
 
 #include <sdkconfig.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #else
 #define PORT_STACK(bytes) (bytes)
 #endif
-#define PORT_GATEWAY_STACK PORT_STACK(12288u)
+#define PORT_GATEWAY_STACK PORT_STACK(10240u)
 #define PORT_HTTP_STACK PORT_STACK(7168u)
 #define PORT_MQTT_STACK PORT_STACK(4096u)        /* what is sent */
 #define PORT_MQTT_CLIENT_STACK PORT_STACK(6144u) /* esp-mqtt's own, from the heap, once a connection */
@@ -40,7 +41,7 @@ bool port_log_level(const char *name);
 /* --- settings.c: menuconfig's values, replaced by those of the console, which NVS keeps --------- */
 struct port_settings {
     char wifi_ssid[33], wifi_password[65];
-    char id[33], device[33];
+    char id[33], device[33], self[33];
     char broker[128], broker_user[65], broker_password[129];
     char hub_url[256], hub_token[129];
     char key1[129], key2[129];
@@ -108,6 +109,15 @@ void port_cache_storage(struct port_cache *cache, struct gw_storage *storage);
 const struct gw_storage *port_storage_open(char *error, size_t capacity);
 /** How many packages the partition holds. */
 unsigned port_storage_files(void);
+
+/* --- self.c ------------------------------------------------------------------------------------- */
+/** The gateway as a device of its own. @param keys kept by reference. */
+struct gw_self *port_self(const struct gw_storage *storage, const struct fota_key *keys, unsigned key_count);
+/** Where programs lie: the two OTA partitions, and ESP-IDF's bootloader with rollback. */
+extern const struct gw_self_port port_ota;
+/** @param uid of the chip. @param version of the running program; "": FOTA_VERSION. @return the place that it runs in.
+ */
+uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capacity);
 
 /* --- http.c ------------------------------------------------------------------------------------- */
 extern const struct gw_http port_http;

@@ -12,7 +12,8 @@
 #define WAIT_MAX_MS 50u /* the console is looked at so often */
 
 static struct gw gw;
-static struct gw_device_config device;
+static struct gw_device_config devices[GW_DEVICES_MAX]; /* the device, and the gateway itself */
+static struct gw_self *self;
 static struct gw_channel_config channel;
 static struct fota_key keys[2];
 static StackType_t stack[PORT_GATEWAY_STACK / sizeof(StackType_t)];
@@ -110,23 +111,27 @@ static int configure(struct gw_config *config, char *error, size_t capacity)
         return -1;
     }
     copy(config->id, sizeof config->id, s->id);
-    copy(device.name, sizeof device.name, s->device);
-    device.baud = port_settings_number(s->baud, 1200, 2000000, 115200);
-    device.baud_max = port_settings_number(s->max_baud, 1200, 2000000, 2000000);
-    device.link = port_line();
-    device.pins = port_pins();
+    copy(devices[0].name, sizeof devices[0].name, s->device);
+    devices[0].baud = port_settings_number(s->baud, 1200, 2000000, 115200);
+    devices[0].baud_max = port_settings_number(s->max_baud, 1200, 2000000, 2000000);
+    devices[0].link = port_line();
+    devices[0].pins = port_pins();
+    copy(devices[1].name, sizeof devices[1].name, s->self);
     return use_channel(config, error, capacity);
 }
 
 /* @return false with a sentence when the gateway cannot work so. */
 static bool begin(char *error, size_t capacity)
 {
-    struct gw_config config = {.version = FOTA_VERSION, .keys = keys, .devices = &device, .device_count = 1};
+    struct gw_config config = {
+        .version = FOTA_VERSION, .keys = keys, .devices = devices, .device_count = GW_DEVICES_MAX};
     struct gw_ports ports = {&port_http, &port_mqtt, NULL, &port_clock, &port_logger, NULL};
 
     ports.storage = port_storage_open(error, capacity);
     if (ports.storage == NULL || configure(&config, error, capacity) != 0)
         return false;
+    self = port_self(ports.storage, keys, config.key_count);
+    devices[1].link = &self->link;
     config.cache_files = port_storage_files();
     config.cache_bytes = config.cache_files * PORT_SLOT;
     port_http_start();
@@ -134,8 +139,14 @@ static bool begin(char *error, size_t capacity)
     if (gw_init(&gw, &config, &ports, error, capacity) != 0)
         return false;
     port_log(GW_LOG_INFO, "fota-gateway %s, id %s, broker %s, device %s", FOTA_VERSION, config.id,
-             port_settings.broker[0] != '\0' ? port_settings.broker : "none", device.name);
+             port_settings.broker[0] != '\0' ? port_settings.broker : "none", devices[0].name);
     return true;
+}
+
+/* This program works: it meets who gives it jobs. */
+static bool healthy(void)
+{
+    return gw.mqtt == GW_MQTT_ON || (port_settings.broker[0] == '\0' && gw.channel[0].polled != 0);
 }
 
 /* --- the task --------------------------------------------------------------------------------- */
@@ -157,6 +168,12 @@ static void run(void *arg)
     for (;;) { /* endless: the task's; it sleeps until something is to be done */
         uint32_t wait = works ? gw_poll(&gw) : WAIT_MAX_MS;
 
+        if (works && healthy())
+            gw_self_healthy(self);
+        if (works && gw_self_poll(self)) {
+            gw_stop(&gw);
+            gw_self_restart(self);
+        }
         port_console_poll();
         port_watchdog_feed();
         wait = wait < WAIT_MAX_MS ? wait : WAIT_MAX_MS;

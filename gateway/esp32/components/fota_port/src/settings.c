@@ -27,6 +27,7 @@ static const struct setting {
     SETTING(wifi_password, true, CONFIG_FOTA_WIFI_PASSWORD, "its password"),
     SETTING(id, false, CONFIG_FOTA_ID, "of this gateway"),
     SETTING(device, false, CONFIG_FOTA_DEVICE, "name of the device"),
+    SETTING(self, false, CONFIG_FOTA_SELF, "name of this gateway as a device of its own"),
     SETTING(broker, false, CONFIG_FOTA_BROKER, "mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
     SETTING(broker_user, false, CONFIG_FOTA_BROKER_USER, ""),
     SETTING(broker_password, true, CONFIG_FOTA_BROKER_PASSWORD, ""),
