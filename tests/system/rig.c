@@ -399,8 +399,10 @@ static void init_push(struct rig *rig)
 {
     make_ports(rig);
     gw_spi_link_init(&rig->spi, rig->spi_port, rig->clock);
-    gw_push_init(&rig->push, &(struct gw_push_ports){.link = rig->options.spi_hz != 0 ? &rig->spi.link : rig->link,
-                                                     .pins = rig->pins,
+    gw_push_init(&rig->push, &(struct gw_push_ports){.link = rig->options.link != NULL  ? rig->options.link
+                                                             : rig->options.spi_hz != 0 ? &rig->spi.link
+                                                                                        : rig->link,
+                                                     .pins = rig->options.pins != NULL ? rig->options.pins : rig->pins,
                                                      .clock = rig->clock,
                                                      .baud = rig->options.baud,
                                                      .baud_max = rig->options.max_baud,

@@ -39,6 +39,9 @@ struct rig_options {
     uint32_t spi_hz;
     unsigned spi_mode;           /* in which it clocks when it means mode 0 */
     uint32_t rom_hz, rom_gap_ns; /* of the ROM's host on SPI; 0: the usual */
+    /* Somebody else's line and pins to the same board, for updates; NULL: the rig's own. */
+    const struct gw_link *link;
+    const struct gw_pins *pins;
 };
 
 struct rig {
