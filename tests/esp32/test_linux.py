@@ -249,6 +249,35 @@ class Itself(Case):
         self.assertEqual((end["state"], end["version"], end["slot"], end["confirmed"]), ("confirmed", "9.8.8", "B", True), end)
         s.boots(FACTORY, "A")
 
+    def test_random_kills(self):
+        """Its power goes at any moment of its own update: there is always a program that starts and meets the broker, and it is told which."""
+        runs, dice, s = int(os.environ.get("FOTA_KILLS", "50")) // 5, random.Random(int(os.environ.get("FOTA_SEED", "1"))), self.start()
+        kills, ends, slot, version = collections.Counter(), collections.Counter(), "A", None
+        while kills.total() < runs:
+            new = f"9.8.{sum(ends.values()) + 1}"
+            self.program(new)
+            job = s.update(new, device=self.NAME)
+            s.reply(job)
+            for _ in range(dice.randrange(1, 4)):
+                time.sleep(dice.random() * 3)
+                state = (self.told(job) or [{"state": "download"}])[-1]["state"]
+                if state in ("confirmed", "rolled-back", "failed"):
+                    break
+                if not s.chip.alive():
+                    state = "restart"
+                s.chip.cut()
+                kills[state] += 1
+                s.power_on(wait=False)
+            end = self.end(job)
+            ends[end["state"]] += 1
+            if end["state"] == "confirmed":
+                slot, version = "B" if slot == "A" else "A", new
+            self.assertIn((end["state"], end["reason"]), (("confirmed", ""), ("rolled-back", "resets")), end)
+            self.assertEqual((end["slot"], end["confirmed"]), (slot, True), end)
+            self.assertIn(version, (None, end["version"]), end)
+        print(f"{kills.total()} kills ({dict(kills)}) in {ends.total()} updates ({dict(ends)})", flush=True)
+        s.boots(FACTORY, "A")
+
     def test_together(self):
         """Both devices at once: there is one reader, so one waits for the other, and says so."""
         s = self.start()
@@ -395,8 +424,16 @@ class Bucket(Case):
 
 
 class Kills(Case):
+    def boots_alone(self, with_power):
+        """Nobody is at its line any more: the STM32 starts an application, at once after its own power was cut, or when it has waited for long enough."""
+        s = self.system
+        if with_power:
+            s.control("power off")
+            s.control("power on")
+        wait_until(lambda: s.status()["mode"] == "application", 30, "the STM32 to boot without its gateway")
+
     def test_random_kills(self):
-        """The power of the ESP32 goes at any moment of updates there and back; each of them ends well, and the STM32 always boots."""
+        """The power of the ESP32 goes at any moment of updates there and back; the STM32 boots each time, and each update ends well."""
         runs, seed = int(os.environ.get("FOTA_KILLS", "50")), int(os.environ.get("FOTA_SEED", "1"))
         dice, s = random.Random(seed), self.system
         versions = ("1.1.0", "1.0.0")
@@ -404,7 +441,7 @@ class Kills(Case):
         for version, data in packages.items():
             s.serve(version, data)
         s.start_gateway(max_baud="2000000")
-        kills, updates, slot, began = collections.Counter(), 0, "A", time.monotonic()
+        kills, boots, updates, slot, began = collections.Counter(), 0, 0, "A", time.monotonic()
         while kills.total() < runs:
             version = versions[updates % 2]
             slot = "B" if slot == "A" else "A"
@@ -423,10 +460,13 @@ class Kills(Case):
                     break
                 s.chip.cut()
                 kills[state] += 1
+                if dice.random() < 0.7:  # else it goes on at once
+                    self.boots_alone(dice.random() < 0.5)
+                    boots += 1
                 s.power_on(wait=False)
             self.confirmed(job, version, slot)
             updates += 1
-        print(f"{kills.total()} kills ({dict(kills)}) in {updates} updates, seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{kills.total()} kills ({dict(kills)}), the STM32 booted alone after {boots} of them, in {updates} updates, seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
         self.assertEqual(s.control("status")["counters"]["violations"], 0)
         s.boots(version, slot)
 

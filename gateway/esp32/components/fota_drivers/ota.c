@@ -71,7 +71,7 @@ uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capac
 {
     const esp_partition_t *running = esp_ota_get_running_partition();
 
-    (void) esp_efuse_mac_get_default(uid);        /* 6 bytes, or 8 */
-    (void) snprintf(version, capacity, "%s", ""); /* this one's */
+    (void) esp_efuse_mac_get_default(uid); /* 6 bytes, or 8 */
+    (void) version, (void) capacity;
     return running == NULL || running->subtype == ESP_PARTITION_SUBTYPE_APP_OTA_0 ? FOTA_SLOT_A : FOTA_SLOT_B;
 }

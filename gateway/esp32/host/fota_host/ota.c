@@ -101,6 +101,7 @@ uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capac
     runs = said != NULL && strcmp(said, "1") == 0 ? FOTA_SLOT_B : FOTA_SLOT_A;
     memset(uid, 0xE5, FOTA_UID_SIZE);
     (void) esp_partition_read(place(runs), AT_VERSION, text, sizeof text - 1u);
-    (void) snprintf(version, capacity, "%s", (unsigned char) text[0] != 0xFFu ? text : "");
+    if ((unsigned char) text[0] != 0xFFu)
+        (void) snprintf(version, capacity, "%s", text);
     return runs;
 }

@@ -115,8 +115,8 @@ unsigned port_storage_files(void);
 struct gw_self *port_self(const struct gw_storage *storage, const struct fota_key *keys, unsigned key_count);
 /** Where programs lie: the two OTA partitions, and ESP-IDF's bootloader with rollback. */
 extern const struct gw_self_port port_ota;
-/** @param uid of the chip. @param version of the running program; "": FOTA_VERSION. @return the place that it runs in.
- */
+/** @param uid of the chip. @param version FOTA_VERSION; a host puts in that of the program which came. @return the
+ * place that it runs in. */
 uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capacity);
 
 /* --- http.c ------------------------------------------------------------------------------------- */

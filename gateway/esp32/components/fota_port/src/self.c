@@ -2,7 +2,7 @@
 /* The gateway as a device of its own: what ESP-IDF says of the running program, in the words of gw/self.h. */
 #include "port.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 static struct gw_self self;
 
@@ -14,14 +14,16 @@ struct gw_self *port_self(const struct gw_storage *storage, const struct fota_ke
         .key_count = key_count,
         .storage = storage,
         .clock = &port_clock};
-    struct fota_version *v = &config.version;
-    char version[40];
-    unsigned long build = 0;
+    unsigned long part[4] = {0};
+    char version[40] = FOTA_VERSION, *at = version;
 
     config.slot = port_ota_running(config.uid, version, sizeof version);
-    (void) sscanf(version[0] != '\0' ? version : FOTA_VERSION, "%hu.%hu.%hu+%lu", &v->major, &v->minor, &v->patch,
-                  &build);
-    v->build = (uint32_t) build;
+    for (unsigned i = 0; i < 4u && *at != '\0'; i++, at += *at != '\0') /* 1.2.3+4 */
+        part[i] = strtoul(at, &at, 10);
+    config.version = (struct fota_version){.major = (uint16_t) part[0],
+                                           .minor = (uint16_t) part[1],
+                                           .patch = (uint16_t) part[2],
+                                           .build = (uint32_t) part[3]};
     if (gw_self_init(&self, &config, &port_ota) != FOTA_OK)
         port_log(GW_LOG_ERROR, "what became of an update of this gateway cannot be recorded: is NVS full?");
     return &self;
