@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The static RAM of the ESP32's application, and the size of its port: core and port compiled for 32 bits (Arm; RISC-V and Xtensa have the same sizes of data), without ESP-IDF
-against host/declarations. Task stacks are static, so they are in it. Status 1 above a bar. memory.py [--all]"""
+"""The static RAM of the ESP32's application, the size of its port, and how much of its stack the gateway's task needs: core and port compiled for 32 bits
+(Arm; RISC-V and Xtensa have the same sizes of data), without ESP-IDF against host/declarations. Task stacks are static, so they are in it. Status 1 above a
+bar. memory.py [--all]"""
+import glob
 import os
 import re
 import subprocess
@@ -12,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "..", "..")
 BAR = 96 * 1024
 LINES = 2000
+LIBRARIES = 3072  # bytes of the gateway's stack that are left to what it calls of ESP-IDF, cJSON and the C library, and to another compiler's frames
 # esp-mqtt's task and the rings of the UART's driver come from the heap, once; they count as well
 HEAP = {"stack of esp-mqtt's task": 6144, "rings of the UART's driver": 2048 + 1024}
 SHOWN = 1000
@@ -43,7 +46,7 @@ def symbols(folder):
     found = []
     for source in sources():
         out = os.path.join(folder, os.path.basename(source) + ".o")
-        subprocess.run(["arm-none-eabi-gcc", "--specs=picolibc.specs", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=gnu17", '-DFOTA_VERSION="0"',
+        subprocess.run(["arm-none-eabi-gcc", "--specs=picolibc.specs", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=gnu17", "-fcallgraph-info=su", '-DFOTA_VERSION="0"',
                         "-DCONFIG_FOTA_LINE_UART=1", "-DCONFIG_FOTA_LINE_SPI=1", *definitions(), "-I" + os.path.join(ROOT, "core", "include"),
                         "-I" + os.path.join(ROOT, "gateway", "core", "include"), "-I" + os.path.join(HERE, "components", "fota_port", "include"),
                         "-isystem" + os.path.join(HERE, "host", "declarations"), "-isystem/usr/include/cjson", "-c", source, "-o", out], check=True)
@@ -52,6 +55,31 @@ def symbols(folder):
             if len(words) == 4 and words[2] in "bBdDC":
                 found.append((os.path.basename(source), words[3].split(".")[0], int(words[1])))
     return found
+
+
+def deepest(folder):
+    """The chain of direct calls in core and port that needs the most stack. @return (bytes, names)."""
+    frames, calls = {}, {}
+    for path in glob.glob(os.path.join(folder, "*.ci")):
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        frames.update((name, int(size)) for name, size in re.findall(r'node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes', text))
+        for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
+            calls.setdefault(caller, set()).add(callee)
+    known = {}
+
+    def depth(name):
+        if name not in known:
+            known[name] = (0, [])  # no recursion: there is none
+            below = max((depth(n) for n in calls.get(name, ()) if n in frames), default=(0, []))
+            known[name] = (frames[name] + below[0], [f"{name.split(':')[-1].split('.')[0]} {frames[name]}", *below[1]])
+        return known[name]
+    return max(depth(name) for name in frames)
+
+
+def stack():
+    with open(os.path.join(HERE, "components", "fota_port", "include", "port.h"), encoding="utf-8") as f:
+        return int(re.search(r"PORT_GATEWAY_STACK PORT_STACK\((\d+)u\)", f.read()).group(1))
 
 
 def lines():
@@ -70,6 +98,7 @@ def main():
     worst = 0
     with tempfile.TemporaryDirectory() as folder:
         found = symbols(folder)
+        need, chain = deepest(folder)
     for line, other in (("uart", "spi.c"), ("spi", "uart.c")):
         rows = [(NAMES.get(f"{file}.{name}", NAMES.get(name, f"{file}: {name}")), size) for file, name, size in found if file != other]
         rows += [(name, size) for name, size in HEAP.items() if line == "uart" or "UART" not in name]
@@ -80,8 +109,9 @@ def main():
             if size >= SHOWN or "--all" in sys.argv:
                 print(f"  {size:7d}  {name}")
         print(f"  {sum(size for _, size in rows if size < SHOWN):7d}  everything else\n  {total:7d}  in all; the bar is {BAR}")
+    print(f"stack: the deepest chain of calls needs {need} of {stack()} bytes, and {LIBRARIES} are to be left: {', '.join(chain)}")
     print(f"port: {lines()} lines of code; the bar is {LINES}")
-    return 1 if worst > BAR or lines() > LINES else 0
+    return 1 if worst > BAR or need + LIBRARIES > stack() or lines() > LINES else 0
 
 
 if __name__ == "__main__":

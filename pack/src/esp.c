@@ -58,6 +58,16 @@ static bool whole(const uint8_t *p, size_t size)
     return size - end >= sizeof digest && memcmp(p + end, digest, sizeof digest) == 0;
 }
 
+/* Behind a + that no number follows stands which commit it was, as scripts/version.sh says: it does not count. */
+static bool version_of(const char *text, struct fota_version *version)
+{
+    char number[VERSION_SIZE + 1] = "";
+    const char *from = text[0] == 'v' ? text + 1 : text;
+    size_t length = strcspn(from, "+");
+    memcpy(number, from, length);
+    return pack_version_parse(from, version) || (from[length] == '+' && pack_version_parse(number, version));
+}
+
 int pack_esp_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error)
 {
     static const uint8_t product[FOTA_PRODUCT_SIZE] = FOTA_GATEWAY_PRODUCT;
@@ -72,7 +82,7 @@ int pack_esp_read(const struct pack_input *input, struct pack_image *image, stru
                          "%s: cut short or damaged: its segments, checksum or hash do not fit; build it again",
                          input->name);
     memcpy(text, input->data + AT_VERSION, VERSION_SIZE);
-    if (!pack_version_parse(text[0] == 'v' ? text + 1 : text, &version))
+    if (!version_of(text, &version))
         return pack_fail(
             error, FOTA_E_ARGUMENT,
             "%s: its version is \"%s\"; wanted is one such as 1.2.3: set PROJECT_VER in its CMakeLists.txt",

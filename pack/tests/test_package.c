@@ -344,6 +344,11 @@ static void test_gateway_program_that_is_wrong(void **state)
     esp_make(esp, "6c2f-dirty");
     assert_int_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_E_ARGUMENT);
     assert_non_null(strstr(error.text, "6c2f-dirty"));
+    esp_make(esp, "1.2.3-4-g6c2f+5");
+    assert_int_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_E_ARGUMENT);
+    esp_make(esp, "1.2.3+g6c2fa01.dirty");
+    assert_int_equal(esp_pack(esp, sizeof esp, &package, NULL), FOTA_OK);
+    pack_buffer_free(&package);
     esp_make(large, "1.0.0");
     esp_seal(large, FOTA_GATEWAY_MAX - 32u);
     assert_int_equal(esp_pack(large, sizeof large, &package, NULL), FOTA_E_SIZE);

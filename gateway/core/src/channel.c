@@ -90,9 +90,13 @@ static void load(struct gw_channel *c)
 
 static void header(struct gw_auth *auth, const char *name, const char *value)
 {
-    (void) snprintf(auth->text[auth->count], sizeof auth->text[0], "%s: %s", name, value);
-    auth->header[auth->count] = auth->text[auth->count];
-    auth->count++;
+    char *text = auth->text + auth->used;
+    int n = snprintf(text, sizeof auth->text - auth->used, "%s: %s", name, value);
+
+    if (n < 0 || (size_t) n >= sizeof auth->text - auth->used || auth->count >= GW_AUTH_HEADERS)
+        return; /* cannot be: each value has its bound, and there is room for all of them */
+    auth->used += (size_t) n + 1u;
+    auth->header[auth->count++] = text;
 }
 
 static int authorize(struct gw_channel *c, const char *url, struct gw_auth *auth)
@@ -253,11 +257,15 @@ static void on_done(void *ctx, enum gw_http_result result, const char *detail)
     later(c, soon);
 }
 
-static void start(struct gw_channel *c)
+/* @return false: there are no credentials. Its buffers are gone before anything is reported: a stack may be small. */
+__attribute__((noinline)) static bool start(struct gw_channel *c)
 {
-    struct gw_auth auth = {.count = 0};
+    struct gw_auth auth;
     char url[GW_URL_MAX + 1u], uuid[GW_UUID_TEXT];
     struct gw_http_request request = {.url = url};
+
+    auth.count = 0;
+    auth.used = 0;
 
     gw_uuid_text(c->config->product, uuid);
     if (c->config->index_url[0] != '\0')
@@ -265,11 +273,8 @@ static void start(struct gw_channel *c)
     else
         (void) snprintf(url, sizeof url, "%s/%s/%s.idx", c->config->url, uuid, c->config->name);
     c->retry_after = 0;
-    if (c->config->index_url[0] == '\0' && authorize(c, url, &auth) != 0) {
-        channel_problem(c, "there are no credentials now");
-        later(c, true);
-        return;
-    }
+    if (c->config->index_url[0] == '\0' && authorize(c, url, &auth) != 0)
+        return false;
     if (c->has_index && c->etag[0] != '\0')
         header(&auth, "If-None-Match", c->etag);
     request.headers = auth.header;
@@ -281,6 +286,7 @@ static void start(struct gw_channel *c)
     c->running = c->handle >= 0;
     if (!c->running)
         c->poll_at = gw_now(c->gw) + 100u; /* no room now */
+    return true;
 }
 
 /* --- for the gateway -------------------------------------------------------------------------- */
@@ -301,7 +307,10 @@ uint32_t channel_poll(struct gw_channel *c)
     uint64_t now = gw_now(c->gw);
 
     if (!c->running && now >= c->poll_at) {
-        start(c);
+        if (!start(c)) {
+            channel_problem(c, "there are no credentials now");
+            later(c, true);
+        }
         now = gw_now(c->gw); /* not before heard_at */
     }
     if (c->running && now - c->heard_at >= GW_CHANNEL_LIMIT_MS) {

@@ -353,9 +353,11 @@ static void begin_request(struct gw_fetch *f, const struct gw_http_request *requ
 static void run_channel(struct gw_fetch *f)
 {
     struct gw_http_request request = {.url = f->url, .from = f->have, .length = f->piece};
-    struct gw_auth auth = {.count = 0};
+    struct gw_auth auth;
     char match[GW_ETAG_MAX + 16u];
 
+    auth.count = 0;
+    auth.used = 0;
     if (f->env->authorize != NULL && f->env->authorize(f->env->authorize_ctx, f->channel, f->url, &auth) != 0) {
         fetch_trouble(f, false, "http-error", "there are no credentials for channel %s now", f->channel);
         fetch_pause_or_fail(f);

@@ -12,7 +12,7 @@
 static bool send(struct gw *gw, const char *device, const char *name, cJSON *json, int qos, bool retain)
 {
     char topic[TOPIC_MAX];
-    char payload[GW_PAYLOAD_MAX + 1u];
+    char payload[GW_REPORT_MAX + 1u];
     struct gw_mqtt_message message = {.topic = topic, .payload = payload, .qos = qos, .retain = retain};
     bool good = json != NULL && cJSON_PrintPreallocated(json, payload, (int) sizeof payload, false);
 

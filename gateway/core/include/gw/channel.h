@@ -42,10 +42,13 @@ struct gw_channel_config {
 };
 
 /** Headers that go with one request. */
+#define GW_AUTH_HEADERS 5u
+#define GW_AUTH_REST 256u /* bytes of names, date and the body's hash */
 struct gw_auth {
-    const char *header[5];
+    const char *header[GW_AUTH_HEADERS];
     unsigned count;
-    char text[5][GW_SIGV4_TOKEN_MAX + 32u];
+    size_t used; /* of the text: one after the other, each with its NUL */
+    char text[GW_SIGV4_TOKEN_MAX + GW_SIGV4_AUTHORIZATION + GW_ETAG_MAX + GW_AUTH_REST];
 };
 
 struct gw;

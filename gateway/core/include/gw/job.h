@@ -10,6 +10,9 @@
 #define GW_URL_MAX 1024u
 #define GW_URL_MQTT "mqtt:"  /* instead of a URL: from the hub, in chunks over MQTT */
 #define GW_PAYLOAD_MAX 4096u /* of any MQTT message */
+#ifndef GW_REPORT_MAX
+#define GW_REPORT_MAX GW_PAYLOAD_MAX /* of those that the gateway sends, on its stack */
+#endif
 #define GW_DETAIL_MAX 320u
 
 enum gw_command_kind { GW_COMMAND_UPDATE, GW_COMMAND_CANCEL, GW_COMMAND_STATUS };

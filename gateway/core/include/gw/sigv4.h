@@ -14,7 +14,7 @@
 #define GW_SIGV4_QUERIES 24u /* parameters of a query */
 #define GW_SIGV4_KEY_MAX 128u
 #ifndef GW_SIGV4_TOKEN_MAX
-#define GW_SIGV4_TOKEN_MAX 2048u /* not below GW_SIGV4_AUTHORIZATION */
+#define GW_SIGV4_TOKEN_MAX 2048u
 #endif
 #define GW_SIGV4_REGION_MAX 32u
 #define GW_SIGV4_DATE 17u           /* "20130524T000000Z" and NUL */

@@ -18,7 +18,7 @@
 #endif
 
 #define OUT 3072u         /* bytes that wait to be sent */
-#define OUT_MESSAGE 2048u /* the longest of them: a state with all of its texts */
+#define OUT_MESSAGE GW_REPORT_MAX /* the longest of them: a state with all of its texts */
 #define TOPIC 104u        /* fota/v1/<gateway>/<device>/progress */
 #define KEEPALIVE_S 30    /* as on Linux */
 #define NETWORK_MS 10000
