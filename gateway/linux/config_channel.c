@@ -4,6 +4,7 @@
 
 #include "config_file.h"
 #include "credentials.h"
+#include "gw/text.h"
 #include "pack.h"
 
 #include <stdio.h>
@@ -79,7 +80,7 @@ static int member(const struct reading *r, const cJSON *i)
     if (strcmp(i->string, "channel") == 0)
         return text(r, i, c->name, sizeof c->name);
     if (strcmp(i->string, "product") == 0)
-        return cJSON_IsString(i) && pack_uuid_parse(i->valuestring, c->product) ? 0 : wrong(r, i->string, i, "a UUID");
+        return cJSON_IsString(i) && gw_uuid_parse(i->valuestring, c->product) ? 0 : wrong(r, i->string, i, "a UUID");
     if (strcmp(i->string, "url") == 0)
         return url(r, i, c->url, sizeof c->url, false);
     if (strcmp(i->string, "index_url") == 0)

@@ -233,8 +233,18 @@ int port_files_open(struct port_files *f, const char *directory, char *error, si
     int base;
 
     *f = (struct port_files){.lock = -1, .packages = -1, .state = -1};
-    f->storage = (struct gw_storage){f,           files_stat,   files_append, files_read, files_sync, files_commit,
-                                     files_touch, files_remove, files_list,   files_put,  files_get,  files_erase};
+    f->storage = (struct gw_storage){.ctx = f,
+                                     .stat = files_stat,
+                                     .append = files_append,
+                                     .read = files_read,
+                                     .sync = files_sync,
+                                     .commit = files_commit,
+                                     .touch = files_touch,
+                                     .remove = files_remove,
+                                     .list = files_list,
+                                     .put = files_put,
+                                     .get = files_get,
+                                     .erase = files_erase};
     base = make_directory(AT_FDCWD, directory);
     if (base >= 0) {
         f->packages = make_directory(base, "packages");

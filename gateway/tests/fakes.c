@@ -164,8 +164,18 @@ static int s_erase(void *ctx, const char *name)
 void fake_storage_init(struct fake_storage *s)
 {
     memset(s, 0, sizeof *s);
-    s->port = (struct gw_storage){s,       s_stat,   s_append, s_read, s_sync, s_commit,
-                                  s_touch, s_remove, s_list,   s_put,  s_get,  s_erase};
+    s->port = (struct gw_storage){.ctx = s,
+                                  .stat = s_stat,
+                                  .append = s_append,
+                                  .read = s_read,
+                                  .sync = s_sync,
+                                  .commit = s_commit,
+                                  .touch = s_touch,
+                                  .remove = s_remove,
+                                  .list = s_list,
+                                  .put = s_put,
+                                  .get = s_get,
+                                  .erase = s_erase};
 }
 
 void fake_storage_free(struct fake_storage *s)

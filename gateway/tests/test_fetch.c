@@ -502,10 +502,17 @@ static bool in_use(void *ctx, const uint8_t d[GW_DIGEST_SIZE])
     return memcmp(ctx, d, GW_DIGEST_SIZE) == 0;
 }
 
+static uint32_t by_slots(void *ctx, uint32_t size)
+{
+    (void) ctx;
+    return size <= 1000 ? 1000 : 2000;
+}
+
 static void the_cache_is_bounded(void **state)
 {
     struct bench *b = *state;
     uint8_t d[GW_DIGEST_SIZE] = {0}, keep[GW_DIGEST_SIZE] = {1};
+    const uint8_t none[GW_DIGEST_SIZE] = {0xFF};
     uint8_t data[1000] = {0};
 
     for (uint8_t i = 1; i <= 6; i++) {
@@ -513,19 +520,30 @@ static void the_cache_is_bounded(void **state)
         assert_int_equal(b->storage.port.append(&b->storage, d, data, sizeof data), 0);
     }
     /* the oldest is in use: the second goes */
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 6, 100000, 1000, in_use, keep), 0);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 6, 100000, none, 1000, in_use, keep), 0);
     d[0] = 2;
     assert_int_equal(b->storage.removes, 1);
     assert_false(b->storage.file[1].used);
     assert_true(b->storage.file[0].used);
     /* bytes */
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 4000, 1000, in_use, keep), 0);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 4000, none, 1000, in_use, keep), 0);
     assert_int_equal(b->storage.removes, 3);
     /* what is in use alone is too much */
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 1500, 1000, in_use, keep), 1);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 1500, none, 1000, in_use, keep), 1);
     assert_true(b->storage.file[0].used);
+    /* … but not for the package itself, a part of which is there */
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 1500, keep, 1500, in_use, keep), 0);
+    assert_int_equal(b->storage.removes, 5);
+    /* a cache of slots: what is longer than one takes two */
+    b->storage.port.takes = by_slots;
+    d[0] = 7;
+    assert_int_equal(b->storage.port.append(&b->storage, d, data, sizeof data), 0);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3000, none, 1000, in_use, keep), 0);
+    assert_int_equal(b->storage.removes, 5);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3000, none, 1001, in_use, keep), 0);
+    assert_int_equal(b->storage.removes, 6);
     keep[0] = 0;
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 999, 1000, in_use, keep), -1);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 999, none, 1000, in_use, keep), -1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)

@@ -4,6 +4,7 @@
 
 usage: test_linux.py BUILD_DIR ESP32_BUILD_DIR [test names]; FOTA_KILLS=N runs of the random kills (50), FOTA_SEED=N where they begin"""
 import collections
+import contextlib
 import functools
 import hashlib
 import json
@@ -12,12 +13,14 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
 from esp32 import CACHE, DEVICE, GATEWAY, Esp32System, read, wait_until
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s3"))
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "tests", "s3"))
 import radosgw  # noqa: E402
 from faultproxy import FaultProxy, make_ca, make_certificate  # noqa: E402
 from fotatest import Broker, free_port  # noqa: E402
@@ -25,6 +28,22 @@ from system import FACTORY, PRODUCT  # noqa: E402
 
 BUILD = ELF = PARTITIONS = None
 OTHER_PRODUCT = "00000000-0000-4000-8000-000000000001"
+
+
+def make_program(system, version, program=None, chip=0xFFFF, **options):
+    """A package of what ESP-IDF would make (docs/image.md), with one segment; the program is that of the test, when no other is given."""
+    if program is None:
+        subprocess.run(["strip", "-o", system.path("stripped.elf"), ELF], check=True)
+        program = read(system.path("stripped.elf"))
+    code = (0xABCD5432).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(8) + version.encode().ljust(240, b"\0") + program
+    code += bytes(-(32 + len(code) + 1) % 16)
+    image = bytes([0xE9, 1]) + bytes(10) + chip.to_bytes(2, "little") + bytes(9) + b"\x01" + bytes(4) + len(code).to_bytes(4, "little") + code
+    image += bytes([functools.reduce(operator.xor, code, 0xEF)])
+    path, out = system.path("program.bin"), system.path("program.fota")
+    with open(path, "wb") as f:
+        f.write(image + hashlib.sha256(image).digest())
+    system.bench.run("pack", path, "--key", system.bench.key, "-o", out, *(x for k, v in options.items() for x in (f"--{k}", v)))
+    return read(out)
 
 
 class Case(unittest.TestCase):
@@ -157,23 +176,8 @@ class Itself(Case):
     NAME = "gateway"
 
     def program(self, version, program=None, chip=0xFFFF, **options):
-        """A package of what ESP-IDF would make (docs/image.md), with one segment; served under its version."""
-        s = self.system
-        code = (0xABCD5432).to_bytes(4, "little") + (1).to_bytes(4, "little") + bytes(8) + version.encode().ljust(240, b"\0")
-        code += self.stripped() if program is None else program
-        code += bytes(-(32 + len(code) + 1) % 16)
-        image = bytes([0xE9, 1]) + bytes(10) + chip.to_bytes(2, "little") + bytes(9) + b"\x01" + bytes(4) + len(code).to_bytes(4, "little") + code
-        image += bytes([functools.reduce(operator.xor, code, 0xEF)])
-        path, out = s.path("program.bin"), s.path("program.fota")
-        with open(path, "wb") as f:
-            f.write(image + hashlib.sha256(image).digest())
-        s.bench.run("pack", path, "--key", s.bench.key, "-o", out, *(x for k, v in options.items() for x in (f"--{k}", v)))
-        s.serve(version, read(out))
-
-    def stripped(self):
-        out = self.system.path("stripped.elf")
-        subprocess.run(["strip", "-o", out, ELF], check=True)
-        return read(out)
+        """Served under its version."""
+        self.system.serve(version, make_program(self.system, version, program, chip, **options))
 
     def told(self, job):
         return [p for p in self.system.of(f"{self.NAME}/state") if p["job"] == job]
@@ -312,7 +316,7 @@ class BadInput(Case):
         s.boots(FACTORY, "A")
 
     def test_cache_full(self):
-        """One slot: another package takes its place."""
+        """Two slots: a third package takes the place of the one that was used the longest time ago."""
         s = self.system.start_gateway()
         for version in ("1.0.1", "1.1.0", "1.1.1"):
             s.serve(version, read(s.bench.package(version)))
@@ -399,6 +403,36 @@ class BadInput(Case):
             s.chip.type(line)
             s.wait_log(answer, 5)
         self.assertNotIn("very-secret", s.log())
+
+
+@unittest.skipUnless(os.path.exists(os.path.join(ROOT, "console", "node_modules", ".stamp")), "the console is not installed: make console")
+class Page(Case):
+    def test_page(self):
+        """What a person does in a browser: the gateway updates itself, then its device, which takes the next release after that, too."""
+        sys.path.insert(0, os.path.join(ROOT, "demo"))
+        import demo  # pylint: disable=import-outside-toplevel
+        s = self.system
+        s.start_hub()
+        s.start_gateway(hub_url=f"http://127.0.0.1:{s.hub_port}", hub_token=s.tokens["gateway"], device=DEVICE)
+        token = s.path("operator.token")
+        with open(token, "w", encoding="utf-8") as f:
+            f.write(s.tokens["operator"])
+        make_program(s, "9.8.7")
+        steps = [{"device": f"{GATEWAY}/{Itself.NAME}", "file": s.path("program.fota"), "wanted": "confirmed", "version": "9.8.7"}]
+        steps += [{"device": f"{GATEWAY}/{DEVICE}", "file": s.bench.package(v), "wanted": end, "version": "1.1.0"}
+                  for v, end in (("1.1.0", "confirmed"), ("1.2.0", "rolled-back"))]
+        ended = []
+        with contextlib.ExitStack() as stack:
+            url = demo.start_console(s.bench, stack, s.dir, f"http://127.0.0.1:{s.hub_port}", s.broker, token, "password", 0)
+            browser = threading.Thread(target=lambda: ended.append(demo.use_page(url, "password", os.path.join(BUILD, "esp32-linux"), steps)))
+            browser.start()
+            while browser.is_alive():
+                if not s.chip.alive():
+                    s.chip.cut()
+                    s.power_on(wait=False)
+                browser.join(0.1)
+        self.assertEqual(ended, [0])
+        s.boots("1.1.0", "B")
 
 
 @unittest.skipIf(radosgw.missing(), radosgw.missing())

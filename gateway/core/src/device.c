@@ -162,8 +162,8 @@ static void attach(struct gw_device *d)
     if (free_one == NULL)
         return; /* waits for its turn: each of the others has its own timer */
     (void) gw->ports.storage->stat(gw->ports.storage->ctx, d->job.sha256, &size, &complete);
-    if (size == 0)
-        room = gw_cache_make_room(gw->ports.storage, gw->config.cache_files, gw->config.cache_bytes,
+    if (!complete)
+        room = gw_cache_make_room(gw->ports.storage, gw->config.cache_files, gw->config.cache_bytes, d->job.sha256,
                                   d->job.size != 0 ? d->job.size : FOTA_PACKAGE_MAX, in_use, gw);
     if (room < 0) {
         finish(d, GW_FAILED, "cache-error", "the cache cannot be read, or is too small for this package");

@@ -488,19 +488,27 @@ void gw_fetch_stop(struct gw_fetch *f)
     f->state = GW_FETCH_FREE;
 }
 
-int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_t bytes, uint32_t need,
+static uint32_t takes(const struct gw_storage *storage, uint32_t size)
+{
+    return storage->takes != NULL ? storage->takes(storage->ctx, size) : size;
+}
+
+int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_t bytes,
+                       const uint8_t digest[GW_DIGEST_SIZE], uint32_t need,
                        bool (*in_use)(void *ctx, const uint8_t digest[GW_DIGEST_SIZE]), void *ctx)
 {
     for (;;) {
         struct gw_package_file file, oldest = {.used = UINT64_MAX};
         uint32_t count = 0;
-        uint64_t sum = need;
+        uint64_t sum = takes(storage, need);
         bool found = false;
         int more = 1;
 
         for (unsigned i = 0; (more = storage->list(storage->ctx, i, &file)) > 0; i++) {
+            if (memcmp(file.digest, digest, GW_DIGEST_SIZE) == 0)
+                continue;
             count++;
-            sum += file.size;
+            sum += takes(storage, file.size);
             if (file.used < oldest.used && !in_use(ctx, file.digest)) {
                 oldest = file;
                 found = true;

@@ -39,6 +39,25 @@ bool gw_unhex(const char *text, uint8_t *data, size_t length)
     return text[2u * length] == '\0';
 }
 
+bool gw_uuid_parse(const char *text, uint8_t uuid[FOTA_PRODUCT_SIZE])
+{
+    char hex[GW_HEX(FOTA_PRODUCT_SIZE)];
+    size_t n = 0;
+
+    if (strlen(text) != GW_UUID_TEXT - 1u)
+        return false;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        bool dash = i == 8u || i == 13u || i == 18u || i == 23u;
+
+        if (dash != (text[i] == '-'))
+            return false;
+        if (!dash)
+            hex[n++] = text[i];
+    }
+    hex[n] = '\0';
+    return gw_unhex(hex, uuid, FOTA_PRODUCT_SIZE);
+}
+
 void gw_uuid_text(const uint8_t uuid[FOTA_PRODUCT_SIZE], char text[GW_UUID_TEXT])
 {
     char hex[GW_HEX(FOTA_PRODUCT_SIZE)];

@@ -98,10 +98,11 @@ void gw_fetch_chunk(struct gw_fetch *fetch, const struct gw_chunk_message *messa
 void gw_fetch_chunk_refused(struct gw_fetch *fetch, uint64_t seq, const char *reason, const char *detail,
                             uint32_t retry_ms);
 
-/** Make room in the cache: remove the packages that were used least recently, and none that `in_use` names, until
- * `files` - 1 files and `bytes` - `need` bytes are left. @return 0; 1: what is in use leaves no room now; -1: storage
- * fails, or there is never so much room. */
-int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_t bytes, uint32_t need,
+/** Make room in the cache for a package of `need` bytes, a part of which may be there: remove others that were used
+ * least recently, and none that `in_use` names, until it fits into `files` files and `bytes` bytes with what is left.
+ * @return 0; 1: what is in use leaves no room now; -1: storage fails, or there is never so much room. */
+int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_t bytes,
+                       const uint8_t digest[GW_DIGEST_SIZE], uint32_t need,
                        bool (*in_use)(void *ctx, const uint8_t digest[GW_DIGEST_SIZE]), void *ctx);
 
 #endif

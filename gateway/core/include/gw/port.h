@@ -167,6 +167,8 @@ struct gw_storage {
     int (*remove)(void *ctx, const uint8_t digest[GW_DIGEST_SIZE]); /* 0 also when it was not there */
     /** @return 1 and the index-th file (0 …, any order), 0 when there are no more, -1 on failure. */
     int (*list)(void *ctx, unsigned index, struct gw_package_file *file);
+    /** How many bytes of the cache's bounds a package of `size` bytes takes. NULL: `size`. */
+    uint32_t (*takes)(void *ctx, uint32_t size);
     /** Replace a record whole: after a cut of power either the old or the new one is there. @return 0 or -1.
      */
     int (*put)(void *ctx, const char *name, const void *data, size_t length);

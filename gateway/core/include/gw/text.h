@@ -17,6 +17,9 @@
 void gw_hex(const uint8_t *data, size_t length, char *text);
 /** Exactly 2 x length hex digits of either case. @return false when the text is anything else. */
 bool gw_unhex(const char *text, uint8_t *data, size_t length);
+/** @param text 8-4-4-4-12 hex digits. @return whether it is one. */
+bool gw_uuid_parse(const char *text, uint8_t uuid[FOTA_PRODUCT_SIZE]);
+
 void gw_uuid_text(const uint8_t uuid[FOTA_PRODUCT_SIZE], char text[GW_UUID_TEXT]);
 /** "1.2.3", or "1.2.3+4" when the build is not 0. */
 void gw_version_text(const struct fota_version *version, char text[GW_VERSION_TEXT]);

@@ -50,33 +50,13 @@ static int credentials(void *ctx, struct gw_sigv4_credentials *out)
     return 0;
 }
 
-/* 8-4-4-4-12 hex digits. */
-static bool uuid(const char *text, uint8_t out[FOTA_PRODUCT_SIZE])
-{
-    char hex[GW_HEX(FOTA_PRODUCT_SIZE)];
-    size_t n = 0;
-
-    if (strlen(text) != GW_UUID_TEXT - 1u)
-        return false;
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        bool dash = i == 8u || i == 13u || i == 18u || i == 23u;
-
-        if (dash != (text[i] == '-'))
-            return false;
-        if (!dash)
-            hex[n++] = text[i];
-    }
-    hex[n] = '\0';
-    return gw_unhex(hex, out, FOTA_PRODUCT_SIZE);
-}
-
 static int use_channel(struct gw_config *config, char *error, size_t capacity)
 {
     const struct port_settings *s = &port_settings;
 
     if (s->channel[0] == '\0')
         return 0;
-    if (!uuid(s->channel_product, channel.product)) {
+    if (!gw_uuid_parse(s->channel_product, channel.product)) {
         (void) snprintf(error, capacity,
                         "channel_product \"%.36s\" is no UUID, for example 5f0e1a52-7c34-4b11-9d20-610b3a774001",
                         s->channel_product);

@@ -278,6 +278,13 @@ static int cache_list(void *ctx, unsigned index, struct gw_package_file *file)
     return 0;
 }
 
+static uint32_t cache_takes(void *ctx, uint32_t size)
+{
+    const struct port_cache *c = ctx;
+
+    return size <= c->slot_size - PORT_SECTOR ? c->slot_size : 2u * c->slot_size;
+}
+
 void port_cache_storage(struct port_cache *cache, struct gw_storage *storage)
 {
     storage->ctx = cache;
@@ -289,4 +296,5 @@ void port_cache_storage(struct port_cache *cache, struct gw_storage *storage)
     storage->touch = cache_touch;
     storage->remove = cache_remove;
     storage->list = cache_list;
+    storage->takes = cache_takes;
 }

@@ -17,10 +17,10 @@
 #include <esp_crt_bundle.h>
 #endif
 
-#define OUT 3072u         /* bytes that wait to be sent */
+#define OUT 3072u                 /* bytes that wait to be sent */
 #define OUT_MESSAGE GW_REPORT_MAX /* the longest of them: a state with all of its texts */
-#define TOPIC 104u        /* fota/v1/<gateway>/<device>/progress */
-#define KEEPALIVE_S 30    /* as on Linux */
+#define TOPIC 104u                /* fota/v1/<gateway>/<device>/progress */
+#define KEEPALIVE_S 30            /* as on Linux */
 #define NETWORK_MS 10000
 #define CERTIFICATE 0x2700 /* MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, without its sign */
 #define MAILBOX_MS 2000    /* then a message is dropped: chunks are asked for again, commands are sent again */
