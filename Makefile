@@ -52,7 +52,7 @@ test-unit: asan ## cmocka beside each unit, under ASan and UBSan
 	@ctest --test-dir $(B)/asan --output-on-failure -L unit -j2
 
 test-system: build ## end to end: the real programs, the Arm binaries on the board
-	@ctest --test-dir $(B) --output-on-failure -LE unit
+	@ctest --test-dir $(B) --output-on-failure -LE unit -j2 # those that live in real time run alone
 
 test-console: console ## the console's own tests
 	@cd console && npm test
