@@ -20,6 +20,8 @@ CHIPS = {
 }
 WARNINGS = ["-std=gnu17", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"]
 NEWLIB = {"sys/reent.h": "#pragma once\nstruct _reent { int none; };\n", "reent.h": "#include <sys/reent.h>\n"}
+# where ESP-IDF's component manager puts esp-mqtt for 6.0 and newer
+MQTT = os.path.join(HERE, "managed_components", "espressif__mqtt")
 LINES = {"uart": "FOTA_LINE_UART", "spi": "FOTA_LINE_SPI"}
 
 
@@ -38,11 +40,14 @@ lwip/include lwip/include/apps lwip/include/apps/sntp lwip/lwip/src/include lwip
 lwip/port/esp32xx/include/arch lwip/port/esp32xx/include/sys newlib/platform_include esp_driver_uart/include esp_driver_spi/include esp_driver_gpio/include esp_pm/include
 nvs_flash/include app_update/include esp_app_format/include esp_bootloader_format/include bootloader_support/include esp_partition/include spi_flash/include esp_http_client/include esp-tls esp-tls/esp-tls-crypto tcp_transport/include
 mbedtls/port/include mbedtls/mbedtls/include mbedtls/mbedtls/library mbedtls/esp_crt_bundle/include mqtt/esp-mqtt/include http_parser esp_security/include
-esp_hal_uart/include esp_hal_gpspi/include esp_hal_gpio/include esp_libc/platform_include esp_blockdev/include
+esp_hal_uart/include esp_hal_gpspi/include esp_hal_gpio/include esp_hal_gpio/{chip}/include esp_hw_support/etm/include esp_libc/platform_include
+esp_blockdev/include mbedtls/mbedtls/tf-psa-crypto/include mbedtls/mbedtls/tf-psa-crypto/drivers/builtin/include mbedtls/port/psa_driver/include
 """.split():
         path = os.path.join(c, line.format(arch=arch, chip=chip))
         if os.path.isdir(path):
             found.append("-isystem" + path)
+    if os.path.isdir(MQTT):
+        found.append("-isystem" + os.path.join(MQTT, "include"))
     return found
 
 
@@ -57,6 +62,8 @@ def sdkconfig(idf, folder, chip, line):
                 path = os.path.join(idf, "components", path)
                 if os.path.exists(path):
                     found.append(path)
+        if os.path.exists(os.path.join(MQTT, kind)):
+            found.append(os.path.join(MQTT, kind))
         with open(os.path.join(folder, name + ".in"), "w", encoding="ascii") as f:
             f.writelines(f'source "{path}"\n' for path in found)
     defaults = os.path.join(folder, "defaults")

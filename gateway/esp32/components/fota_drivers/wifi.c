@@ -2,6 +2,8 @@
 /* Wi-Fi as a station that comes back by itself, and the time from SNTP. */
 #include "port.h"
 
+#include <sys/time.h> /* before esp_netif_sntp.h of ESP-IDF 5.3 and 5.4, which uses it and does not include it */
+
 #include <esp_event.h>
 #include <esp_netif.h>
 #include <esp_netif_sntp.h>

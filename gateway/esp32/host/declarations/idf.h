@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/time.h>
 
 typedef int esp_err_t;
 #define ESP_OK 0
@@ -219,7 +218,7 @@ typedef enum { WIFI_STORAGE_RAM = 1 } wifi_storage_t;
 typedef enum { WIFI_IF_STA } wifi_interface_t;
 typedef struct {
     bool wait_for_sync;
-    void (*sync_cb)(struct timeval *time);
+    void (*sync_cb)(struct timeval *time); /* of whoever includes <sys/time.h> before */
     const char *server;
 } esp_sntp_config_t;
 #define ESP_NETIF_SNTP_DEFAULT_CONFIG(name)                                                                            \

@@ -13,6 +13,7 @@
 #include <freertos/FreeRTOS.h>
 #include <freertos/task.h>
 #include <malloc.h>
+#include <psa/crypto.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,10 +76,12 @@ int select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e, st
     }
 }
 
-/* esp_http_client posts to the default loop, which a chip's Wi-Fi has. */
+/* esp_http_client posts to the default loop, which a chip's Wi-Fi has; from 6.0 on TLS needs PSA, which a chip's
+ * ESP-IDF starts. */
 void port_net_start(void)
 {
     (void) esp_event_loop_create_default();
+    (void) psa_crypto_init();
     port_log(GW_LOG_INFO, "no Wi-Fi here: the host's network");
 }
 
