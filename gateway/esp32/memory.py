@@ -46,7 +46,8 @@ def symbols(folder):
     found = []
     for source in sources():
         out = os.path.join(folder, os.path.basename(source) + ".o")
-        subprocess.run(["arm-none-eabi-gcc", "--specs=picolibc.specs", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=gnu17", "-fcallgraph-info=su", '-DFOTA_VERSION="0"',
+        subprocess.run(["arm-none-eabi-gcc", "--specs=picolibc.specs", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=gnu17", "-fcallgraph-info=su", "-Wall", "-Wextra", "-Werror",
+                        '-DFOTA_VERSION="0"',
                         "-DCONFIG_FOTA_LINE_UART=1", "-DCONFIG_FOTA_LINE_SPI=1", *definitions(), "-I" + os.path.join(ROOT, "core", "include"),
                         "-I" + os.path.join(ROOT, "gateway", "core", "include"), "-I" + os.path.join(HERE, "components", "fota_port", "include"),
                         "-isystem" + os.path.join(HERE, "host", "declarations"), "-isystem/usr/include/cjson", "-c", source, "-o", out], check=True)

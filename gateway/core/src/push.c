@@ -113,7 +113,8 @@ static void no_answer(struct gw_push *push, const char *doing, uint32_t limit_ms
     if (push->ports.link->explain != NULL)
         push->ports.link->explain(push->ports.link->ctx, why, sizeof why);
     if (doing != NULL)
-        push_detail(push, "no answer from the device: %s did not end within %u s; %s", doing, limit_ms / 1000u, why);
+        push_detail(push, "no answer from the device: %s did not end within %u s; %s", doing,
+                    (unsigned) (limit_ms / 1000u), why);
     else
         push_detail(push, "no answer from the device; %s", why);
 }
@@ -128,7 +129,7 @@ static void fail_lost(struct gw_push *push, const char *doing, uint32_t limit_ms
     }
     if (!push->open)
         push_detail(push, "the port was not there for so long that %s did not end within %u s", doing,
-                    limit_ms / 1000u);
+                    (unsigned) (limit_ms / 1000u));
     else
         no_answer(push, doing, limit_ms);
     push_fail(push, "device-lost", FOTA_OK);
