@@ -18,6 +18,11 @@ LIBRARIES = 3072  # bytes of the gateway's stack that are left to what it calls 
 # esp-mqtt's task and the rings of the UART's driver come from the heap, once; they count as well
 HEAP = {"stack of esp-mqtt's task": 6144, "rings of the UART's driver": 2048 + 1024}
 SHOWN = 1000
+# What is called through pointers, and by what: the compiler does not say.
+THROUGH = {"gw_poll": ("mqtt_poll", "http_poll"), "http_poll": ("on_head", "on_body", "on_done"), "send": ("mqtt_publish",), "gw_log": ("log_write",),
+           "record_save": ("record_put",), "record_load": ("record_get",), "step_check": ("cache_read",), "fetch_take": ("cache_append",),
+           "push_send": ("link_write",), "gw_push_poll": ("link_write", "link_read"), "link_write": ("fota_server_feed",),
+           "fota_server_feed": ("install",), "install": ("begin", "write", "end")}
 NAMES = {"gw": "the core: two devices, download, reader, channel", "self.c.self": "the gateway as a device of its own", "app.c.stack": "stack of the task gateway", "http.c.stack": "stack of the task http",
          "mqtt.c.stack": "stack of the task mqtt-out", "mail": "one message from the broker", "out_storage": "messages to the broker, waiting",
          "payload": "a message to the broker, being sent", "body_storage": "a download, between http and gateway", "request": "a request: URL, headers",
@@ -44,8 +49,8 @@ def definitions():
 def symbols(folder):
     """(file, name, bytes) of what is in .data and .bss."""
     found = []
-    for source in sources():
-        out = os.path.join(folder, os.path.basename(source) + ".o")
+    for number, source in enumerate(sources()):
+        out = os.path.join(folder, f"{number}.o")
         subprocess.run(["arm-none-eabi-gcc", "--specs=picolibc.specs", "-mcpu=cortex-m4", "-mthumb", "-Os", "-std=gnu17", "-fcallgraph-info=su", "-Wall", "-Wextra", "-Werror",
                         '-DFOTA_VERSION="0"',
                         "-DCONFIG_FOTA_LINE_UART=1", "-DCONFIG_FOTA_LINE_SPI=1", *definitions(), "-I" + os.path.join(ROOT, "core", "include"),
@@ -59,7 +64,7 @@ def symbols(folder):
 
 
 def deepest(folder):
-    """The chain of direct calls in core and port that needs the most stack. @return (bytes, names)."""
+    """The chain of calls in core and port that needs the most stack. @return (bytes, names)."""
     frames, calls = {}, {}
     for path in glob.glob(os.path.join(folder, "*.ci")):
         with open(path, encoding="utf-8") as f:
@@ -67,7 +72,12 @@ def deepest(folder):
         frames.update((name, int(size)) for name, size in re.findall(r'node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes', text))
         for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
             calls.setdefault(caller, set()).add(callee)
-    known = {}
+    known, short = {}, {}
+    for name in frames:
+        short.setdefault(name.split(":")[-1].split(".")[0], []).append(name)
+    for caller, callees in THROUGH.items():
+        for name in short.get(caller, ()):
+            calls.setdefault(name, set()).update(n for callee in callees for n in short.get(callee, ()))
 
     def depth(name):
         if name not in known:

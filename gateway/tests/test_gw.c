@@ -624,6 +624,65 @@ static void a_cache_in_use_is_waited_for(void **state)
     assert_int_equal(b->http.requests, 2);
 }
 
+/* Both had begun; after a restart their parts together are too much. One gives way. */
+static void two_parts_of_a_full_cache(void **state)
+{
+    struct bench *b = *state;
+
+    b->config.cache_files = b->gw.config.cache_files = 1;
+    b->http.piece = 200;
+    update(b, "j1", "board1");
+    until(b, 0, GW_DOWNLOAD, 100);
+    b->gw.config.cache_files = 2;
+    command(b, "update", "j2", "board2", &bad_result, "http://h/q", "");
+    for (unsigned i = 0; i < 50 && (b->gw.fetch[0].have < 2000 || b->gw.fetch[GW_FETCHES_MAX - 1u].have < 2000); i++)
+        run(b, 1);
+    restart(b, 0);
+    until(b, 0, GW_WRITE, 60000);
+    b->http.data = bad.data;
+    b->http.size = (uint32_t) bad.size;
+    until(b, 0, GW_CONFIRMED, 60000);
+    until(b, 1, GW_ROLLED_BACK, 60000);
+}
+
+/* Cancelled while it waits after a restart: it is not said that nothing was touched. */
+static void a_cancel_while_it_waits(void **state)
+{
+    struct bench *b = *state;
+
+    update(b, "j1", "board1");
+    until(b, 0, GW_WRITE, 30000);
+    run(b, 20);
+    restart(b, 0);
+    b->gw.reader[0].taken = true;
+    b->gw.fetch_env.readers.count = 1;
+    run(b, 300);
+    assert_string_equal(latest(b, "board1/state", "state"), "write");
+    assert_string_equal(latest(b, "board1/state", "detail"), "another device's update comes first");
+    command(b, "cancel", "j1", "board1", NULL, "", "");
+    assert_string_equal(latest(b, "board1/state", "reason"), "cancelled");
+    assert_null(strstr(latest(b, "board1/state", "detail"), "before the device was touched"));
+}
+
+/* Where one can be downloaded at a time, the second waits for the first from the beginning. */
+static void a_download_is_waited_for(void **state)
+{
+    struct bench *b = *state;
+
+    if (GW_FETCHES_MAX > 1u)
+        skip();
+    b->http.piece = 20;
+    update(b, "j1", "board1");
+    run(b, 20);
+    command(b, "update", "j2", "board2", &bad_result, "http://h/q", "");
+    run(b, 20);
+    assert_string_equal(latest(b, "board2/state", "detail"), "another device's update comes first");
+    assert_string_equal(latest(b, "board1/state", "detail"), "");
+    command(b, "cancel", "j1", "board1", NULL, "", "");
+    run(b, 20);
+    assert_string_equal(latest(b, "board2/state", "detail"), "");
+}
+
 static void a_wrong_configuration_is_refused(void **state)
 {
     struct bench *b = *state;
@@ -670,6 +729,9 @@ int main(void)
         TEST(hostile_chunks),
         TEST(a_full_cache_makes_room),
         TEST(a_cache_in_use_is_waited_for),
+        TEST(two_parts_of_a_full_cache),
+        TEST(a_download_is_waited_for),
+        TEST(a_cancel_while_it_waits),
         TEST(a_wrong_configuration_is_refused),
     };
     struct pack_message message;

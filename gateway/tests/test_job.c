@@ -193,6 +193,15 @@ static void names(void **state)
 
 static void text_of_numbers(void **state)
 {
+    static const struct {
+        const char *text, *is;
+    } versions[] = {{"1.2.3", "1.2.3"},
+                    {"1.2.3+4.g6c2fa01", "1.2.3+4"},
+                    {"0.1.0+g6c2fa01.dirty", "0.1.0"},
+                    {"1.2.3+4", "1.2.3+4"},
+                    {"1.2", "1.2.0"},
+                    {"", "0.0.0"},
+                    {"nonsense", "0.0.0"}};
     char text[64], url[300];
     uint8_t data[4];
 
@@ -209,6 +218,12 @@ static void text_of_numbers(void **state)
     assert_string_equal(text, "2100-03-01T00:00:00.000Z");
     gw_time_text(253402300799999u, text);
     assert_string_equal(text, "9999-12-31T23:59:59.999Z");
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        struct fota_version v = gw_version_of(versions[i].text);
+
+        gw_version_text(&v, text);
+        assert_string_equal(text, versions[i].is);
+    }
     gw_version_text(&(struct fota_version){.major = 1, .minor = 2, .patch = 3}, text);
     assert_string_equal(text, "1.2.3");
     gw_version_text(&(struct fota_version){.major = 65535, .minor = 65535, .patch = 65535, .build = 4294967295u}, text);

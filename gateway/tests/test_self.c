@@ -31,7 +31,7 @@ struct machine {
     uint8_t runs, valid; /* place that runs; that was confirmed */
     int next;            /* place that starts next, once; -1: none */
     bool fresh;          /* what runs was not confirmed */
-    bool end_fails, begin_fails;
+    bool end_fails, begin_fails, unreadable;
     unsigned work, cut_at; /* operations on flash and record; the power goes before that one, 0: never */
     bool off;
     enum fate fate[2]; /* of the program in each place */
@@ -66,7 +66,7 @@ static int port_begin(void *ctx, uint32_t size)
         return FOTA_E_SIZE;
     if (!works(m) || m->begin_fails)
         return FOTA_E_FLASH;
-    m->next = -1; /* as esp_ota_begin(): what lies there starts no more */
+    m->next = -1; /* what lies there starts no more */
     memset(m->place[to], 0xFF, sizeof m->place[to]);
     m->size[to] = 0;
     return 0;
@@ -94,6 +94,11 @@ static int port_end(void *ctx)
         return FOTA_E_FLASH;
     m->next = m->runs ^ 1;
     return 0;
+}
+
+static bool port_on_trial(void *ctx)
+{
+    return ((struct machine *) ctx)->fresh;
 }
 
 static int port_confirm(void *ctx)
@@ -182,7 +187,7 @@ static void boot(struct machine *m)
     config.slot = m->runs;
     config.version = m->version[m->runs];
     error = gw_self_init(&m->self, &config, &m->port);
-    assert_int_equal(error, m->off ? FOTA_E_IO : FOTA_OK);
+    assert_int_equal(error, m->off || m->unreadable ? FOTA_E_IO : FOTA_OK);
     gw_push_init(&m->push, &(struct gw_push_ports){.link = &m->self.link, .clock = &m->clock});
     if (m->saved != GW_PUSH_IDLE)
         job_start(m, false);
@@ -215,7 +220,7 @@ static struct machine *machine_new(void)
     assert_non_null(m);
     m->now = 1000;
     m->next = -1;
-    m->port = (struct gw_self_port){m, port_begin, port_write, port_end, port_confirm, port_restart};
+    m->port = (struct gw_self_port){m, port_begin, port_write, port_end, port_on_trial, port_confirm, port_restart};
     m->clock = (struct gw_clock){m, clock_now, clock_now};
     fake_storage_init(&m->storage);
     m->records = (struct gw_storage){.ctx = m, .put = put, .get = get};
@@ -331,6 +336,8 @@ static void the_record_is_lost(void **state)
         m->now++;
         (void) gw_push_poll(&m->push);
         m->saved = m->push.state;
+        if (m->now == 2500u)
+            gw_self_healthy(&m->self);
         if (gw_self_poll(&m->self)) {
             fake_storage_free(&m->storage);
             fake_storage_init(&m->storage);
@@ -340,6 +347,78 @@ static void the_record_is_lost(void **state)
     assert_int_equal(m->valid, 0);
     gw_self_healthy(&m->self);
     assert_int_equal(m->valid, 1);
+    machine_free(m);
+}
+
+/* … and one that does not goes, after a while of its own. */
+static void the_record_of_a_sick_one_is_lost(void **state)
+{
+    struct machine *m = machine_new();
+
+    (void) state;
+    job_start(m, false);
+    m->saved = m->push.state;
+    while (m->boots < 2u) {
+        m->now++;
+        (void) gw_push_poll(&m->push);
+        m->saved = m->push.state;
+        if (m->now == 2500u)
+            gw_self_healthy(&m->self);
+        if (gw_self_poll(&m->self)) {
+            fake_storage_free(&m->storage);
+            fake_storage_init(&m->storage);
+            gw_self_restart(&m->self);
+        }
+    }
+    assert_int_equal(m->runs, 1);
+    for (uint64_t end = m->now + GW_SELF_DEADLINE_MS - 10u; m->now < end; m->now++)
+        assert_false(gw_self_poll(&m->self));
+    m->now += 20u;
+    assert_true(gw_self_poll(&m->self));
+    gw_self_restart(&m->self);
+    assert_int_equal(m->runs, 0);
+    assert_int_equal(m->self.record.reason, FOTA_OK); /* which one it was is not known */
+    machine_free(m);
+}
+
+/* A program came over a cable, into the other place or the same, or the other place was taken because this one was
+ * damaged: it is not taken for the one that was confirmed, and that can be installed again. */
+static void another_program_runs(void **state)
+{
+    struct machine *m = machine_new();
+
+    (void) state;
+    update(m, GW_PUSH_CONFIRMED, "");
+    assert_int_equal(m->runs, 1);
+    m->valid = 0;
+    boot(m);
+    assert_int_equal(m->runs, 0);
+    update(m, GW_PUSH_CONFIRMED, "");
+    assert_int_equal(m->runs, 1);
+    assert_int_equal(m->boots, 4);
+    m->version[1].patch = 9;
+    boot(m);
+    m->version[0].patch = 1;
+    update(m, GW_PUSH_CONFIRMED, "");
+    assert_int_equal(m->runs, 0);
+    machine_free(m);
+}
+
+/* A record that cannot be read now is not written over; one of another length is no record. */
+static void the_record_cannot_be_read(void **state)
+{
+    struct machine *m = machine_new();
+    uint8_t longer[sizeof m->self.record + 1u] = {1};
+    struct gw_self_record record;
+
+    (void) state;
+    update(m, GW_PUSH_CONFIRMED, "");
+    assert_int_equal(m->storage.port.put(m->storage.port.ctx, "self", longer, sizeof longer), 0);
+    assert_int_equal(m->records.get(m, "self", &record, sizeof record), -1);
+    m->unreadable = true;
+    boot(m);
+    m->unreadable = false;
+    assert_int_equal(m->records.get(m, "self", longer, sizeof longer), sizeof longer);
     machine_free(m);
 }
 
@@ -419,7 +498,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_updates_itself),     cmocka_unit_test(a_bad_program_goes),
         cmocka_unit_test(the_record_is_lost),    cmocka_unit_test(the_power_goes),
-        cmocka_unit_test(what_it_does_not_take),
+        cmocka_unit_test(what_it_does_not_take), cmocka_unit_test(the_record_of_a_sick_one_is_lost),
+        cmocka_unit_test(another_program_runs),  cmocka_unit_test(the_record_cannot_be_read),
     };
 
     return cmocka_run_group_tests(tests, make_keys, NULL);

@@ -58,14 +58,18 @@ static bool whole(const uint8_t *p, size_t size)
     return size - end >= sizeof digest && memcmp(p + end, digest, sizeof digest) == 0;
 }
 
-/* Behind a + that no number follows stands which commit it was, as scripts/version.sh says: it does not count. */
+/* As scripts/version.sh makes it, 1.2.3+g6c2fa01.dirty or 1.2.3+4.g6c2fa01: which commit it was does not count. */
 static bool version_of(const char *text, struct fota_version *version)
 {
     char number[VERSION_SIZE + 1] = "";
     const char *from = text[0] == 'v' ? text + 1 : text;
     size_t length = strcspn(from, "+");
+    if (from[length] == '+') {
+        size_t digits = strspn(from + length + 1, "0123456789");
+        length += digits > 0 ? digits + 1u : 0u;
+    }
     memcpy(number, from, length);
-    return pack_version_parse(from, version) || (from[length] == '+' && pack_version_parse(number, version));
+    return pack_version_parse(number, version);
 }
 
 int pack_esp_read(const struct pack_input *input, struct pack_image *image, struct pack_message *error)

@@ -73,7 +73,8 @@ static void finish(struct gw_device *d, enum gw_state state, const char *reason,
     enter(d, state, reason, detail);
 }
 
-bool device_accept(struct gw_device *d, const struct gw_job *job)
+/* @return false: not recorded, and all is as it was. Its copy of a job is gone before anything is reported. */
+__attribute__((noinline)) static bool take(struct gw_device *d, const struct gw_job *job)
 {
     struct gw_job before = d->job;
     bool had_job = d->has_job, had_header = d->has_header;
@@ -95,6 +96,13 @@ bool device_accept(struct gw_device *d, const struct gw_job *job)
         d->unsaved = false;
         return false;
     }
+    return true;
+}
+
+bool device_accept(struct gw_device *d, const struct gw_job *job)
+{
+    if (!take(d, job))
+        return false;
     d->slot = FOTA_SLOT_NONE;
     d->download_since = gw_now(d->gw);
     enter(d, GW_DOWNLOAD, "", "");
@@ -123,20 +131,25 @@ const char *device_cancel(struct gw_device *d, const char *job, char *detail, si
         }
         return NULL; /* the push ends as `cancelled` */
     }
-    finish(d, GW_FAILED, "cancelled", "cancelled before the device was touched");
+    finish(d, GW_FAILED, "cancelled",
+           d->state == GW_DOWNLOAD ? "cancelled before the device was touched"
+                                   : "cancelled; a part of the image stays in the spare slot, until the next update");
     return NULL;
 }
 
 /* --- download --------------------------------------------------------------------------------- */
 
+/* By a device that goes on with it. What waits itself keeps nothing: two that wait would wait for each other. */
 static bool in_use(void *ctx, const uint8_t digest[GW_DIGEST_SIZE])
 {
     const struct gw *gw = ctx;
 
-    for (unsigned i = 0; i < gw->config.device_count; i++)
-        if (device_busy(&gw->device[i]) && gw->device[i].state != GW_JUMP &&
-            memcmp(gw->device[i].job.sha256, digest, GW_DIGEST_SIZE) == 0)
+    for (unsigned i = 0; i < gw->config.device_count; i++) {
+        const struct gw_device *d = &gw->device[i];
+
+        if ((d->fetch != NULL || d->reader != NULL) && memcmp(d->job.sha256, digest, GW_DIGEST_SIZE) == 0)
             return true;
+    }
     return false;
 }
 
@@ -159,8 +172,9 @@ static void attach(struct gw_device *d)
             return;
         }
     }
+    say_that_it_waits(d, free_one == NULL, WAITS_FOR_OTHER);
     if (free_one == NULL)
-        return; /* waits for its turn: each of the others has its own timer */
+        return;
     (void) gw->ports.storage->stat(gw->ports.storage->ctx, d->job.sha256, &size, &complete);
     if (!complete)
         room = gw_cache_make_room(gw->ports.storage, gw->config.cache_files, gw->config.cache_bytes, d->job.sha256,
@@ -202,7 +216,7 @@ static void start_rom(struct gw_device *d)
         finish(d, GW_FAILED, "no-memory", "no thread can be had for the update through ST's ROM");
 }
 
-/* But to watch a trial it has a reader. */
+/* The device has a reader by now, or is only to be watched. */
 static void start_push(struct gw_device *d)
 {
     struct gw_push_job job = {.header = d->header,
@@ -266,10 +280,10 @@ static void step_fetch(struct gw_device *d)
         release_fetch(d);
         d->unpublished = true;
         start_push(d);
-    } else if (f->state == GW_FETCH_CHECK) {
-        say_that_it_waits(d, f->waits, WAITS_FOR_OTHER);
-    } else if (d->state == GW_DOWNLOAD) {
-        report_progress(d, f->have, f->total);
+    } else {
+        say_that_it_waits(d, f->state == GW_FETCH_CHECK && f->waits, WAITS_FOR_OTHER);
+        if (d->state == GW_DOWNLOAD && f->state != GW_FETCH_CHECK)
+            report_progress(d, f->have, f->total);
     }
 }
 

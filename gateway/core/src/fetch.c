@@ -451,8 +451,10 @@ uint32_t gw_fetch_poll(struct gw_fetch *f)
     now = now_ms(f);
     if (f->state == GW_FETCH_CHECK) {
         f->waits = !has_reader(f);
-        if (f->waits)
+        if (f->waits) {
+            f->since = now; /* that is not the download's time */
             return GW_FETCH_READER_MS;
+        }
         step_check(f);
         if (f->state != GW_FETCH_CHECK)
             gw_reader_give(&f->reader);
@@ -497,6 +499,8 @@ int gw_cache_make_room(const struct gw_storage *storage, uint32_t files, uint32_
                        const uint8_t digest[GW_DIGEST_SIZE], uint32_t need,
                        bool (*in_use)(void *ctx, const uint8_t digest[GW_DIGEST_SIZE]), void *ctx)
 {
+    if (takes(storage, need) > bytes)
+        return -1;
     for (;;) {
         struct gw_package_file file, oldest = {.used = UINT64_MAX};
         uint32_t count = 0;

@@ -10,7 +10,7 @@
 #define FORMAT 1u
 #define HEAD 4u /* of BEGIN and DATA */
 
-_Static_assert(sizeof(struct gw_self_record) == 104u, "the record has no padding");
+_Static_assert(sizeof(struct gw_self_record) == 116u, "the record has no padding");
 
 static uint64_t now(const struct gw_self *self)
 {
@@ -60,16 +60,33 @@ static void reject(struct gw_self *self, int reason)
     no_candidate(self);
 }
 
-static void load(struct gw_self *self)
+/* @return false: it cannot be read. */
+static bool load(struct gw_self *self)
 {
     const struct gw_storage *storage = self->config.storage;
     struct gw_self_record *r = &self->record;
+    int length = storage->get(storage->ctx, RECORD, r, sizeof *r);
 
-    if (storage->get(storage->ctx, RECORD, r, sizeof *r) == (int) sizeof *r && r->format == FORMAT)
-        return;
+    if (length == (int) sizeof *r && r->format == FORMAT)
+        return true;
     memset(r, 0, sizeof *r);
     r->format = FORMAT;
     r->confirmed_slot = self->config.slot;
+    return length >= 0;
+}
+
+/* What runs is the confirmed one, unless somebody wrote another over a cable, or what starts programs took the other
+ * place, because this one was damaged. Then its identity is not known. */
+static void know_confirmed(struct gw_self *self)
+{
+    struct gw_self_record *r = &self->record;
+    const struct fota_version *v = &self->config.version;
+
+    if (r->confirmed_slot == self->config.slot && memcmp(&r->version, v, sizeof *v) == 0)
+        return;
+    memset(r->confirmed, 0, sizeof r->confirmed);
+    r->confirmed_slot = self->config.slot;
+    r->version = *v;
 }
 
 /* What became of the candidate. Where end() was not reached it is not rejected, and just not there. */
@@ -78,14 +95,16 @@ static void look_back(struct gw_self *self)
     struct gw_self_record *r = &self->record;
 
     if (r->trial == FOTA_TRIAL_NONE) {
-        r->confirmed_slot = self->config.slot; /* or somebody wrote it over a cable */
+        know_confirmed(self);
     } else if (r->candidate_slot == self->config.slot) {
         r->trial = FOTA_TRIAL_RUNNING;
         r->attempts++;
     } else if (r->trial == FOTA_TRIAL_RUNNING || r->starts != 0) { /* the latter: it did not even get to its record */
         reject(self, FOTA_E_RESETS);
+        know_confirmed(self);
     } else {
         no_candidate(self);
+        know_confirmed(self);
     }
 }
 
@@ -127,6 +146,8 @@ static int begin(struct gw_self *self, const uint8_t raw[FOTA_HEADER_SIZE], bool
         in->state = FOTA_INSTALL_COMPLETE;
         return FOTA_OK;
     }
+    if (!self->confirmed) /* what does not know that it works writes nothing over the one that did */
+        return FOTA_E_LATER;
     no_candidate(self);
     in->next = 0;
     if (!save(self))
@@ -338,9 +359,13 @@ int gw_self_init(struct gw_self *self, const struct gw_self_config *config, cons
     self->server.session = (uint32_t) config->clock->unix_ms(config->clock->ctx) | 1u; /* differs from boot to boot */
     fota_link_rx_init(&self->server.rx);
     fill_info(self);
-    load(self);
-    look_back(self);
     self->since = now(self);
+    self->on_trial = port->on_trial(port->ctx);
+    if (!load(self)) {
+        tell(self);
+        return FOTA_E_IO;
+    }
+    look_back(self);
     return save(self) ? FOTA_OK : FOTA_E_IO;
 }
 
@@ -352,11 +377,13 @@ void gw_self_healthy(struct gw_self *self)
     if (self->confirmed || self->port->confirm(self->port->ctx) != FOTA_OK)
         return;
     self->confirmed = true;
+    self->on_trial = false;
     if (r->trial != FOTA_TRIAL_RUNNING)
         return;
     if (memcmp(r->rejected, r->candidate, sizeof r->rejected) == 0)
         r->reason = FOTA_OK; /* an operator asked for it once more, and was right */
     r->confirmed_slot = self->config.slot;
+    r->version = self->config.version;
     memcpy(r->confirmed, r->candidate, sizeof r->confirmed);
     if (r->counter > r->floor)
         r->floor = r->counter;
@@ -366,7 +393,10 @@ void gw_self_healthy(struct gw_self *self)
 
 static bool too_late(const struct gw_self *self)
 {
-    return self->record.trial == FOTA_TRIAL_RUNNING && now(self) - self->since > self->record.deadline_ms;
+    bool recorded = self->record.trial == FOTA_TRIAL_RUNNING;
+
+    return (recorded || self->on_trial) &&
+           now(self) - self->since > (recorded ? self->record.deadline_ms : GW_SELF_DEADLINE_MS);
 }
 
 bool gw_self_poll(struct gw_self *self)
@@ -380,7 +410,7 @@ void gw_self_restart(struct gw_self *self)
 {
     bool back = too_late(self);
 
-    if (back) {
+    if (back && self->record.trial == FOTA_TRIAL_RUNNING) {
         reject(self, FOTA_E_DEADLINE);
         (void) save(self);
     }

@@ -2,6 +2,7 @@
 #include "gw/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void gw_hex(const uint8_t *data, size_t length, char *text)
@@ -37,6 +38,24 @@ bool gw_unhex(const char *text, uint8_t *data, size_t length)
         data[i] = (uint8_t) (high << 4 | low);
     }
     return text[2u * length] == '\0';
+}
+
+struct fota_version gw_version_of(const char *text)
+{
+    unsigned long part[4] = {0};
+
+    for (unsigned i = 0; i < 4u; i++) {
+        char *end;
+
+        part[i] = strtoul(text, &end, 10);
+        if (end == text || *end != (i < 2u ? '.' : '+'))
+            break;
+        text = end + 1;
+    }
+    return (struct fota_version){.major = (uint16_t) part[0],
+                                 .minor = (uint16_t) part[1],
+                                 .patch = (uint16_t) part[2],
+                                 .build = (uint32_t) part[3]};
 }
 
 bool gw_uuid_parse(const char *text, uint8_t uuid[FOTA_PRODUCT_SIZE])

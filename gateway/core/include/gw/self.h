@@ -25,8 +25,9 @@
 #include "gw/port.h"
 
 #define GW_SELF_FIFO 1024u
-#define GW_SELF_WINDOW 4096u     /* bytes of image under way */
-#define GW_SELF_RESTART_MS 1000u /* between the answer and the restart: what is to be published gets out */
+#define GW_SELF_WINDOW 4096u        /* bytes of image under way */
+#define GW_SELF_DEADLINE_MS 120000u /* of a trial whose record was lost */
+#define GW_SELF_RESTART_MS 1000u    /* between the answer and the restart: what is to be published gets out */
 
 /** Two places for programs, of which one runs. No function is called while another one runs. What returns int returns
  * FOTA_OK or an error of enum fota_error. */
@@ -39,7 +40,9 @@ struct gw_self_port {
     /** All is there and was checked: it starts at the next restart, and stays only if it calls confirm(). @return
      * FOTA_E_PROGRAM: it would not be started; FOTA_E_FLASH. */
     int (*end)(void *ctx);
-    /** The running program stays. May be called again. @return FOTA_E_FLASH. */
+    /** @return whether the running program stays only if it calls confirm(). */
+    bool (*on_trial)(void *ctx);
+    /** The running program stays, and what is written from now on goes to the other place. @return FOTA_E_FLASH. */
     int (*confirm)(void *ctx);
     /** Start anew. @param back the program before this one, which was not confirmed. Does not return on hardware. */
     void (*restart)(void *ctx, bool back);
@@ -68,6 +71,7 @@ struct gw_self_record {
     uint16_t starts; /* 1: at the next restart the candidate does, whatever becomes of it */
     uint8_t rejected[FOTA_IDENTITY_SHORT];
     uint8_t candidate[FOTA_IDENTITY_SIZE], confirmed[FOTA_IDENTITY_SIZE];
+    struct fota_version version; /* of the confirmed one, as it says itself: another one came over a cable */
 };
 
 struct gw_self {
@@ -77,7 +81,7 @@ struct gw_self {
     struct gw_self_config config;
     const struct gw_self_port *port;
     struct gw_self_record record;
-    bool unsaved, confirmed;
+    bool unsaved, confirmed, on_trial;
     struct fota_journal journal; /* its state only: what the server tells of */
     struct fota_installer in;
     struct fota_server server;
@@ -91,7 +95,7 @@ struct gw_self {
 };
 
 /** Start: see what became of a trial. @param config copied, its pointers kept. @param port kept by reference.
- *  @return FOTA_OK, FOTA_E_IO: the record cannot be written now, it is tried again. */
+ *  @return FOTA_OK, FOTA_E_IO: the record cannot be read, and is left as it is; or written now, it is tried again. */
 int gw_self_init(struct gw_self *self, const struct gw_self_config *config, const struct gw_self_port *port);
 
 /** The gateway works: the running program is confirmed, and a trial with it. May be called all the time. */

@@ -17,6 +17,10 @@
 void gw_hex(const uint8_t *data, size_t length, char *text);
 /** Exactly 2 x length hex digits of either case. @return false when the text is anything else. */
 bool gw_unhex(const char *text, uint8_t *data, size_t length);
+/** @param text 1.2.3, 1.2.3+4; what follows does not count (scripts/version.sh). @return what there is of it, else 0.
+ */
+struct fota_version gw_version_of(const char *text);
+
 /** @param text 8-4-4-4-12 hex digits. @return whether it is one. */
 bool gw_uuid_parse(const char *text, uint8_t uuid[FOTA_PRODUCT_SIZE]);
 

@@ -3,6 +3,9 @@
  * CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE one that was not confirmed is started once. */
 #include "port.h"
 
+#include "gw/text.h"
+
+#include <esp_app_desc.h>
 #include <esp_mac.h>
 #include <esp_ota_ops.h>
 #include <esp_partition.h>
@@ -44,16 +47,25 @@ static int end(void *ctx)
     return esp_ota_set_boot_partition(ota.to) == ESP_OK ? FOTA_OK : FOTA_E_FLASH;
 }
 
-/* A program that came over a cable has nothing to confirm. */
-static int confirm(void *ctx)
+static bool on_trial(void *ctx)
 {
     esp_ota_img_states_t state;
 
     (void) ctx;
-    if (esp_ota_get_state_partition(esp_ota_get_running_partition(), &state) != ESP_OK ||
-        state != ESP_OTA_IMG_PENDING_VERIFY)
-        return FOTA_OK;
-    return esp_ota_mark_app_valid_cancel_rollback() == ESP_OK ? FOTA_OK : FOTA_E_FLASH;
+    return esp_ota_get_state_partition(esp_ota_get_running_partition(), &state) == ESP_OK &&
+           state == ESP_OTA_IMG_PENDING_VERIFY;
+}
+
+/* Where the program that should start is damaged, ESP-IDF's bootloader starts the other one and says so nowhere. Then
+ * the next update would take the place of the running program's entry in otadata, and there was no way back. */
+static int confirm(void *ctx)
+{
+    const esp_partition_t *running = esp_ota_get_running_partition();
+    bool other = esp_ota_get_boot_partition() != running;
+
+    if (other && esp_ota_set_boot_partition(running) != ESP_OK)
+        return FOTA_E_FLASH;
+    return (!other && !on_trial(ctx)) || esp_ota_mark_app_valid_cancel_rollback() == ESP_OK ? FOTA_OK : FOTA_E_FLASH;
 }
 
 static void restart(void *ctx, bool back)
@@ -65,13 +77,15 @@ static void restart(void *ctx, bool back)
 }
 
 const struct gw_self_port port_ota = {
-    .begin = begin, .write = write, .end = end, .confirm = confirm, .restart = restart};
+    .begin = begin, .write = write, .end = end, .on_trial = on_trial, .confirm = confirm, .restart = restart};
 
-uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capacity)
+void port_ota_running(struct gw_self_config *config)
 {
-    const esp_partition_t *running = esp_ota_get_running_partition();
+    const esp_app_desc_t *says = esp_app_get_description();
 
-    (void) esp_efuse_mac_get_default(uid); /* 6 bytes, or 8 */
-    (void) version, (void) capacity;
-    return running == NULL || running->subtype == ESP_PARTITION_SUBTYPE_APP_OTA_0 ? FOTA_SLOT_A : FOTA_SLOT_B;
+    config->slot =
+        esp_ota_get_running_partition()->subtype == ESP_PARTITION_SUBTYPE_APP_OTA_0 ? FOTA_SLOT_A : FOTA_SLOT_B;
+    (void) esp_efuse_mac_get_default(config->uid); /* 6 bytes, or 8 */
+    config->version = gw_version_of(says->version);
+    config->target.floor = says->secure_version;
 }

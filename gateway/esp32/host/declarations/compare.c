@@ -3,6 +3,7 @@
 #include <driver/gpio.h>
 #include <driver/spi_master.h>
 #include <driver/uart.h>
+#include <esp_app_desc.h>
 #include <esp_crt_bundle.h>
 #include <esp_event.h>
 #include <esp_http_client.h>

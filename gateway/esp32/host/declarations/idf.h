@@ -110,6 +110,10 @@ typedef enum { NVS_READONLY, NVS_READWRITE } nvs_open_mode_t;
 #define ESP_ERR_NVS_NEW_VERSION_FOUND 0x1110
 typedef enum { ESP_PARTITION_TYPE_APP, ESP_PARTITION_TYPE_DATA } esp_partition_type_t;
 typedef enum { ESP_PARTITION_SUBTYPE_APP_OTA_0 = 0x10, ESP_PARTITION_SUBTYPE_ANY = 0xff } esp_partition_subtype_t;
+typedef struct {
+    uint32_t secure_version;
+    char version[32];
+} esp_app_desc_t;
 typedef uint32_t esp_ota_handle_t;
 typedef enum { ESP_OTA_IMG_NEW, ESP_OTA_IMG_PENDING_VERIFY } esp_ota_img_states_t;
 #define OTA_WITH_SEQUENTIAL_WRITES 0xfffffffe

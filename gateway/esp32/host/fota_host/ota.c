@@ -4,6 +4,7 @@
 #include "port.h"
 
 #include "fota/bytes.h"
+#include "gw/text.h"
 
 #include <esp_partition.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #define SECTOR 4096u
 #define AT_CHIP 12u
+#define AT_SECURE 36u
 #define AT_VERSION 48u /* esp_image_header_t, esp_image_segment_header_t, then esp_app_desc_t (docs/image.md) */
 
 /* The partition `otadata`. */
@@ -75,6 +77,12 @@ static int end(void *ctx)
     return keep(data.valid, runs ^ 1u);
 }
 
+static bool on_trial(void *ctx)
+{
+    (void) ctx;
+    return data.valid != runs;
+}
+
 static int confirm(void *ctx)
 {
     (void) ctx;
@@ -89,19 +97,23 @@ static void restart(void *ctx, bool back)
 }
 
 const struct gw_self_port port_ota = {
-    .begin = begin, .write = write, .end = end, .confirm = confirm, .restart = restart};
+    .begin = begin, .write = write, .end = end, .on_trial = on_trial, .confirm = confirm, .restart = restart};
 
-uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capacity)
+void port_ota_running(struct gw_self_config *config)
 {
     const esp_partition_t *p = esp_partition_find_first(ESP_PARTITION_TYPE_DATA, ESP_PARTITION_SUBTYPE_DATA_OTA, NULL);
     const char *said = getenv("FOTA_RUNS");
-    char text[33] = "";
+    uint8_t head[AT_VERSION + 33u];
 
     (void) esp_partition_read(p, 0, &data, sizeof data);
-    runs = said != NULL && strcmp(said, "1") == 0 ? FOTA_SLOT_B : FOTA_SLOT_A;
-    memset(uid, 0xE5, FOTA_UID_SIZE);
-    (void) esp_partition_read(place(runs), AT_VERSION, text, sizeof text - 1u);
-    if ((unsigned char) text[0] != 0xFFu)
-        (void) snprintf(version, capacity, "%s", text);
-    return runs;
+    if (data.valid > FOTA_SLOT_B)
+        data.valid = FOTA_SLOT_A; /* as after flashing */
+    runs = config->slot = said != NULL && strcmp(said, "1") == 0 ? FOTA_SLOT_B : FOTA_SLOT_A;
+    memset(config->uid, 0xE5, FOTA_UID_SIZE);
+    (void) esp_partition_read(place(runs), 0, head, sizeof head - 1u);
+    if (head[0] != 0xE9u)
+        return; /* it came over the cable: the one that was built */
+    head[sizeof head - 1u] = 0;
+    config->version = gw_version_of((const char *) head + AT_VERSION);
+    config->target.floor = fota_get32(head + AT_SECURE);
 }

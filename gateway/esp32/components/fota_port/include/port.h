@@ -72,7 +72,7 @@ void port_console_poll(void);
 /* --- cache.c: packages in raw flash; portable ---------------------------------------------------- */
 #define PORT_SECTOR 4096u
 #define PORT_SLOT (512u * 1024u) /* a device's package has at most 376 KiB of code and a little more */
-#define PORT_SLOTS_MAX 4u
+#define PORT_SLOTS_MAX 2u        /* a larger partition is not used: a package takes one, or both */
 
 /** A region of NOR flash. Each returns 0 or -1. */
 struct port_flash {
@@ -107,17 +107,18 @@ void port_cache_storage(struct port_cache *cache, struct gw_storage *storage);
 /* --- storage.c ---------------------------------------------------------------------------------- */
 /** NVS and the partition `packages`. @return NULL and a sentence in `error` when they cannot be had. */
 const struct gw_storage *port_storage_open(char *error, size_t capacity);
+/** Its records alone, which need no partition. */
+extern const struct gw_storage *const port_records;
 /** How many packages the partition holds. */
 unsigned port_storage_files(void);
 
 /* --- self.c ------------------------------------------------------------------------------------- */
 /** The gateway as a device of its own. @param keys kept by reference. */
-struct gw_self *port_self(const struct gw_storage *storage, const struct fota_key *keys, unsigned key_count);
+struct gw_self *port_self(const struct fota_key *keys, unsigned key_count);
 /** Where programs lie: the two OTA partitions, and ESP-IDF's bootloader with rollback. */
 extern const struct gw_self_port port_ota;
-/** @param uid of the chip. @param version FOTA_VERSION; a host puts in that of the program which came. @return the
- * place that it runs in. */
-uint8_t port_ota_running(uint8_t uid[FOTA_UID_SIZE], char *version, size_t capacity);
+/** What is known of the running program: place, version, floor (its security counter), and the chip's uid. */
+void port_ota_running(struct gw_self_config *config);
 
 /* --- http.c ------------------------------------------------------------------------------------- */
 extern const struct gw_http port_http;

@@ -13,6 +13,7 @@
 
 static struct gw gw;
 static struct gw_device_config devices[GW_DEVICES_MAX]; /* the device, and the gateway itself */
+_Static_assert(GW_DEVICES_MAX == 2u, "one, and the gateway itself");
 static struct gw_self *self;
 static struct gw_channel_config channel;
 static struct fota_key keys[2];
@@ -106,11 +107,13 @@ static bool begin(char *error, size_t capacity)
     struct gw_config config = {
         .version = FOTA_VERSION, .keys = keys, .devices = devices, .device_count = GW_DEVICES_MAX};
     struct gw_ports ports = {&port_http, &port_mqtt, NULL, &port_clock, &port_logger, NULL};
+    bool works;
 
     ports.storage = port_storage_open(error, capacity);
-    if (ports.storage == NULL || configure(&config, error, capacity) != 0)
+    works = ports.storage != NULL && configure(&config, error, capacity) == 0;
+    self = port_self(keys, config.key_count); /* also where nothing works: its deadline brings back what did */
+    if (!works)
         return false;
-    self = port_self(ports.storage, keys, config.key_count);
     devices[1].link = &self->link;
     config.cache_files = port_storage_files();
     config.cache_bytes = config.cache_files * PORT_SLOT;
@@ -141,17 +144,18 @@ static void run(void *arg)
     if (!port_log_level(port_settings.log))
         port_log(GW_LOG_WARNING, "log \"%s\" is none of error, warning, info, debug", port_settings.log);
     port_net_start();
+    port_watchdog_start();
     works = begin(error, sizeof error);
     if (!works)
         port_log(GW_LOG_ERROR, "%s; `set` and `restart` at this console change it", error);
-    port_watchdog_start();
     for (;;) { /* endless: the task's; it sleeps until something is to be done */
         uint32_t wait = works ? gw_poll(&gw) : WAIT_MAX_MS;
 
         if (works && healthy())
             gw_self_healthy(self);
-        if (works && gw_self_poll(self)) {
-            gw_stop(&gw);
+        if (gw_self_poll(self)) {
+            if (works)
+                gw_stop(&gw);
             gw_self_restart(self);
         }
         port_console_poll();

@@ -13,7 +13,6 @@
 #define KEY_HASH 7u /* bytes of a name's SHA-256: NVS keys have at most 15 characters */
 
 static struct port_cache cache;
-static struct gw_storage storage;
 static nvs_handle_t records;
 
 /* --- flash ------------------------------------------------------------------------------------ */
@@ -75,6 +74,9 @@ static int record_erase(void *ctx, const char *name)
     return error == ESP_OK && nvs_commit(records) == ESP_OK ? 0 : -1;
 }
 
+static struct gw_storage storage = {.put = record_put, .get = record_get, .erase = record_erase};
+const struct gw_storage *const port_records = &storage;
+
 /* ---------------------------------------------------------------------------------------------- */
 
 const struct gw_storage *port_storage_open(char *error, size_t capacity)
@@ -95,9 +97,6 @@ const struct gw_storage *port_storage_open(char *error, size_t capacity)
         return NULL;
     }
     port_cache_storage(&cache, &storage);
-    storage.put = record_put;
-    storage.get = record_get;
-    storage.erase = record_erase;
     return &storage;
 }
 
