@@ -242,6 +242,23 @@ class Itself(Case):
         self.confirmed(s.update("good"))
         s.boots("1.1.0", "B")
 
+    def test_deadline(self):
+        """The new program runs, meets no broker, and nobody cuts its power: it goes back by itself."""
+        s = self.start()
+        self.program("9.8.7", deadline="6")
+        job = s.update("9.8.7", device=self.NAME)
+        wait_until(lambda: not s.chip.alive(), 60, "the new program to be started")
+        s.chip.cut()
+        s.broker.stop()
+        s.power_on(wait=False)
+        wait_until(lambda: not s.chip.alive(), 30, "it to give up")
+        s.chip.cut()
+        s.broker.start()
+        s.power_on(wait=False)
+        end = self.end(job)
+        self.assertEqual((end["state"], end["reason"], end["slot"], end["confirmed"]), ("rolled-back", "deadline", "A", True), end)
+        s.boots(FACTORY, "A")
+
     def test_a_program_that_dies(self):
         s = self.start()
         self.program("9.8.7", b"#!/bin/sh\necho this one dies >> " + s.path("died").encode() + b"\nexit 3\n")
