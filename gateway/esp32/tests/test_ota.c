@@ -382,6 +382,8 @@ int main(void)
     int zeros = open("/dev/zero", O_RDWR); /* memory that the processes share */
 
     chip = zeros >= 0 ? mmap(NULL, sizeof *chip, PROT_READ | PROT_WRITE, MAP_SHARED, zeros, 0) : MAP_FAILED;
+    if (zeros >= 0)
+        (void) close(zeros);
     if (chip == MAP_FAILED)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
