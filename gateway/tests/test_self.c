@@ -324,38 +324,11 @@ static void a_bad_program_goes(void **state)
     }
 }
 
-/* The record is lost in the trial: a program that works stays all the same. */
-static void the_record_is_lost(void **state)
+/* The new program runs, and the record of its trial is gone. */
+static struct machine *machine_without_record(void)
 {
     struct machine *m = machine_new();
 
-    (void) state;
-    job_start(m, false);
-    m->saved = m->push.state;
-    while (m->boots < 2u) {
-        m->now++;
-        (void) gw_push_poll(&m->push);
-        m->saved = m->push.state;
-        if (m->now == 2500u)
-            gw_self_healthy(&m->self);
-        if (gw_self_poll(&m->self)) {
-            fake_storage_free(&m->storage);
-            fake_storage_init(&m->storage);
-            gw_self_restart(&m->self);
-        }
-    }
-    assert_int_equal(m->valid, 0);
-    gw_self_healthy(&m->self);
-    assert_int_equal(m->valid, 1);
-    machine_free(m);
-}
-
-/* … and one that does not goes, after a while of its own. */
-static void the_record_of_a_sick_one_is_lost(void **state)
-{
-    struct machine *m = machine_new();
-
-    (void) state;
     job_start(m, false);
     m->saved = m->push.state;
     while (m->boots < 2u) {
@@ -371,6 +344,27 @@ static void the_record_of_a_sick_one_is_lost(void **state)
         }
     }
     assert_int_equal(m->runs, 1);
+    assert_int_equal(m->valid, 0);
+    return m;
+}
+
+/* A program that works stays all the same … */
+static void the_record_is_lost(void **state)
+{
+    struct machine *m = machine_without_record();
+
+    (void) state;
+    gw_self_healthy(&m->self);
+    assert_int_equal(m->valid, 1);
+    machine_free(m);
+}
+
+/* … and one that does not goes, after a while of its own. */
+static void the_record_of_a_sick_one_is_lost(void **state)
+{
+    struct machine *m = machine_without_record();
+
+    (void) state;
     for (uint64_t end = m->now + GW_SELF_DEADLINE_MS - 10u; m->now < end; m->now++)
         assert_false(gw_self_poll(&m->self));
     m->now += 20u;
