@@ -2,7 +2,7 @@
 'use strict';
 /** The nodes that work over the hub's API: upload, releases, start, cancel, history. */
 const { Readable } = require('node:stream');
-const { failure, every, route, cleanName, answerUpload } = require('./lib/node-util');
+const { failure, every, route, cleanName, answerUpload, refuseUpload } = require('./lib/node-util');
 
 const DEFAULT_LIMIT = 1024 * 1024;
 const RELEASES_MS = 5000;
@@ -39,10 +39,8 @@ module.exports = function (RED) {
                 answerUpload(res, result, 201);
                 node.send({ payload: result });
             } catch (err) {
-                req.unpipe();
-                req.resume();
                 node.status({ fill: 'red', shape: 'ring', text: err.code });
-                answerUpload(res, failure(err), err.status || 500);
+                refuseUpload(req, res, err);
             }
         });
         node.on('input', async (msg, send, done) => {

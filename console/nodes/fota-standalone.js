@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { Readable } = require('node:stream');
-const { failure, route, openRoute, cleanName, answerUpload } = require('./lib/node-util');
+const { failure, route, openRoute, cleanName, answerUpload, refuseUpload } = require('./lib/node-util');
 const { PackageStore } = require('./lib/package-store');
 
 const DEFAULT_LIMIT = 1024 * 1024;
@@ -50,8 +50,7 @@ module.exports = function (RED) {
                 answerUpload(res, { ok: true, release }, 201);
                 await tell();
             } catch (err) {
-                req.resume();
-                answerUpload(res, failure(err), err.status || 500);
+                refuseUpload(req, res, err);
             }
         });
 

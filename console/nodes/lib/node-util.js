@@ -2,6 +2,9 @@
 'use strict';
 /** What several nodes share. */
 
+const REST_BYTES = 16 * 1024 * 1024; // of a refused upload: a sender that has more hears of a broken connection
+const REST_MS = 10 * 1000;
+
 /** `{ok: false, code, message}`: how every node tells a page what went wrong. */
 function failure(err) {
     return { ok: false, code: err.code || 'internal', message: err.message || String(err) };
@@ -59,4 +62,29 @@ function answerUpload(res, result, status) {
     res.status(status).json(result);
 }
 
-module.exports = { failure, every, route, openRoute, cleanName, answerUpload };
+/** Refuses an upload. What is still on its way is read first, within bounds: else the connection breaks, and the browser does not hear why. */
+function refuseUpload(req, res, err) {
+    let rest = 0;
+    const answer = () => {
+        clearTimeout(timer);
+        req.off('data', count);
+        req.off('close', answer);
+        req.resume();
+        answerUpload(res, failure(err), err.status || 500);
+    };
+    const count = (chunk) => {
+        rest += chunk.length;
+        if (rest > REST_BYTES) answer();
+    };
+    const timer = setTimeout(answer, REST_MS);
+    req.unpipe();
+    if (req.readableEnded || req.destroyed) {
+        answer();
+        return;
+    }
+    req.on('data', count);
+    req.once('end', answer);
+    req.once('close', answer);
+}
+
+module.exports = { failure, every, route, openRoute, cleanName, answerUpload, refuseUpload };
