@@ -538,9 +538,9 @@ static void the_cache_is_bounded(void **state)
     b->storage.port.takes = by_slots;
     d[0] = 7;
     assert_int_equal(b->storage.port.append(&b->storage, d, data, sizeof data), 0);
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3000, none, 1000, in_use, keep), 0);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3500, none, 1000, in_use, keep), 0);
     assert_int_equal(b->storage.removes, 5);
-    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3000, none, 1001, in_use, keep), 0);
+    assert_int_equal(gw_cache_make_room(&b->storage.port, 3, 3500, none, 1001, in_use, keep), 0);
     assert_int_equal(b->storage.removes, 6);
     keep[0] = 0;
     assert_int_equal(gw_cache_make_room(&b->storage.port, 100, 999, none, 1000, in_use, keep), -1);

@@ -416,6 +416,25 @@ static void the_record_cannot_be_read(void **state)
     machine_free(m);
 }
 
+/* A program that has not met its broker yet writes nothing over the one before it. */
+static void nothing_is_written_before_it_is_healthy(void **state)
+{
+    struct machine *m = machine_new();
+
+    (void) state;
+    m->place[1][0] = 0x55;
+    job_start(m, false);
+    for (uint64_t end = m->now + 3000u; m->now < end; m->now++)
+        (void) gw_push_poll(&m->push);
+    assert_int_equal(m->push.state, GW_PUSH_ENTER);
+    assert_int_not_equal(m->push.later_since, 0);
+    assert_int_equal(m->place[1][0], 0x55);
+    m->saved = m->push.state;
+    run(m, 60000);
+    assert_int_equal(m->push.outcome, GW_PUSH_CONFIRMED);
+    machine_free(m);
+}
+
 /* The power goes before each operation in turn. Some program always runs, and it is told which. */
 static void the_power_goes(void **state)
 {
@@ -490,10 +509,15 @@ static int make_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_updates_itself),     cmocka_unit_test(a_bad_program_goes),
-        cmocka_unit_test(the_record_is_lost),    cmocka_unit_test(the_power_goes),
-        cmocka_unit_test(what_it_does_not_take), cmocka_unit_test(the_record_of_a_sick_one_is_lost),
-        cmocka_unit_test(another_program_runs),  cmocka_unit_test(the_record_cannot_be_read),
+        cmocka_unit_test(it_updates_itself),
+        cmocka_unit_test(a_bad_program_goes),
+        cmocka_unit_test(the_record_is_lost),
+        cmocka_unit_test(the_power_goes),
+        cmocka_unit_test(what_it_does_not_take),
+        cmocka_unit_test(the_record_of_a_sick_one_is_lost),
+        cmocka_unit_test(another_program_runs),
+        cmocka_unit_test(the_record_cannot_be_read),
+        cmocka_unit_test(nothing_is_written_before_it_is_healthy),
     };
 
     return cmocka_run_group_tests(tests, make_keys, NULL);

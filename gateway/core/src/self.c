@@ -94,18 +94,15 @@ static void look_back(struct gw_self *self)
 {
     struct gw_self_record *r = &self->record;
 
-    if (r->trial == FOTA_TRIAL_NONE) {
-        know_confirmed(self);
-    } else if (r->candidate_slot == self->config.slot) {
+    if (r->trial != FOTA_TRIAL_NONE && r->candidate_slot == self->config.slot) {
         r->trial = FOTA_TRIAL_RUNNING;
         r->attempts++;
-    } else if (r->trial == FOTA_TRIAL_RUNNING || r->starts != 0) { /* the latter: it did not even get to its record */
-        reject(self, FOTA_E_RESETS);
-        know_confirmed(self);
-    } else {
-        no_candidate(self);
-        know_confirmed(self);
+        return;
     }
+    if (r->trial == FOTA_TRIAL_RUNNING || r->starts != 0) /* the latter: it did not even get to its record */
+        reject(self, FOTA_E_RESETS);
+    no_candidate(self);
+    know_confirmed(self);
 }
 
 /* --- requests ----------------------------------------------------------------------------------- */

@@ -201,6 +201,9 @@ static void test_long(void **state)
 
     (void) state;
     boot(&cache, &s);
+    assert_int_equal(s.takes(s.ctx, PORT_SLOT - PORT_SECTOR), PORT_SLOT);
+    assert_int_equal(s.takes(s.ctx, PORT_SLOT - PORT_SECTOR + 1u), 2u * PORT_SLOT);
+    assert_int_equal(s.takes(s.ctx, FOTA_PACKAGE_MAX), 2u * PORT_SLOT); /* a job without a size fits */
     assert_int_equal(fill(&s, one, 0, 600000), 0);
     assert_int_equal(s.append(s.ctx, two, some, 1), -1); /* its place is taken */
     boot(&cache, &s);
